@@ -50,7 +50,12 @@ const (
 	// End: the program ended: exit_group (Ret is its status) or, with Sig set, a
 	// fatal signal.
 	End Kind = 15
+
+	lastKind = End
 )
+
+// MaxOut is how much of one call's output an event keeps.
+const MaxOut = 1 << 20
 
 // Write is a range of the program's memory that an event changed.
 type Write struct {
@@ -94,4 +99,8 @@ type Event struct {
 	Count uint64
 	// Time is the wall clock at the event, ns since the recording began.
 	Time int64
+	// Out is what a write-like system call sent to the program's standard
+	// output or error, at most MaxOut bytes of it (Ret tells how many there
+	// were). Replay does not need it: it serves the list of output lines.
+	Out []byte
 }

@@ -1,0 +1,659 @@
+package trace
+
+// The event log: append-only, on disk, indexed by event number.
+//
+// Appended events are encoded at once into the open frame, in memory. The frame
+// is closed when it is large or old enough and goes to the writer goroutine,
+// which compresses and writes it; the queue is short, so that a slow disk slows
+// Append down instead of filling memory. At reads from the open frame, the queue,
+// a cache of frames bounded in bytes, or the files. What the log keeps in memory
+// does not grow with the number of events but for 24 bytes per segment.
+//
+// Loss: a killed recorder loses the open frame (events younger than FlushEvery)
+// and the queue (normally empty). Flush writes both; Sync also asks the disk.
+// After a failed write (a full disk) Append returns that error for good, the
+// events appended so far stay readable through At, and the files end with the
+// last frame that fitted.
+//
+// Threads: one goroutine appends (Append, Flush, Sync, Finish, Close); any
+// goroutine may call At, Len and Scan meanwhile. mu guards all mutable fields
+// and is never held across a system call.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// A frame is closed at the first of these.
+	frameBytes = 256 << 10
+	frameCount = 4096
+	// FlushEvery is the age at which an event leaves memory for the file.
+	FlushEvery = 100 * time.Millisecond
+
+	maxPending = 4        // closed frames that wait for the writer
+	cacheBytes = 32 << 20 // decoded frames
+	cacheSegs  = 8        // segments whose frame tables are kept
+)
+
+// Truncated says what a log lost when its recorder died or its files were cut.
+type Truncated struct {
+	Path   string // the file in which the readable part ends
+	Offset int64  // and where
+	Bytes  int64  // dropped from there on, in this and later files
+	Why    string
+}
+
+func (t *Truncated) String() string {
+	return fmt.Sprintf("%s: %s at byte %d, %d bytes dropped", t.Path, t.Why, t.Offset, t.Bytes)
+}
+
+// segment is one file of the log and the index of its first event.
+type segment struct {
+	first int64
+	num   int
+}
+
+// Log is an append-only sequence of events.
+type Log struct {
+	dir  string
+	root *os.Root // the directory, wherever it is moved
+	dec  *zstd.Decoder
+
+	recent atomic.Pointer[frame] // the closed frame that At used last
+
+	mu       sync.Mutex
+	changed  sync.Cond // pending, err or stopping changed
+	len      int64
+	durable  int64 // events in the files
+	open     *frame
+	size     int // a guess at the next frame's size
+	pending  []*frame
+	segs     []segment
+	tables   []*segTable // most recently used last
+	cache    frameCache
+	err      error // of the writer; nothing is appended after it
+	ended    bool  // Finish or OpenLog: no appending
+	closed   bool
+	stopping bool
+	timer    *time.Timer
+	trunc    *Truncated
+
+	w    *segmentWriter // the writer goroutine's alone; nil in an opened log
+	done chan struct{}  // closed when the writer goroutine has ended
+}
+
+// segTable is the list of a segment's frames.
+type segTable struct {
+	num    int
+	live   bool // the writer appends to it: it is never dropped
+	frames []frameInfo
+}
+
+// CreateLog begins a log in directory dir, which is made if need be and must
+// not hold a log yet.
+func CreateLog(dir string) (*Log, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("event log: %w", err)
+	}
+	l, err := newLog(dir)
+	if err != nil {
+		return nil, err
+	}
+	if l.w, err = newSegmentWriter(l.root); err != nil {
+		l.root.Close()
+		return nil, err
+	}
+	l.segs = []segment{{}}
+	l.tables = []*segTable{{live: true}}
+	l.open = newFrame(0, l.size)
+	l.done = make(chan struct{})
+	l.timer = time.AfterFunc(time.Hour, l.flushOld)
+	l.timer.Stop()
+	go l.write()
+	return l, nil
+}
+
+func newLog(dir string) (*Log, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("event log: %w", err)
+	}
+	l := &Log{dir: dir, root: root, size: 16 << 10}
+	l.changed.L = &l.mu
+	l.cache.limit = cacheBytes
+	if l.dec, err = newDecoder(); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("event log: %w", err)
+	}
+	return l, nil
+}
+
+// OpenLog opens the log in dir for reading. A log whose end is damaged or
+// missing opens up to its last good frame; Truncated tells. The newest segment is
+// checked whole; damage inside older ones is reported when it is read.
+func OpenLog(dir string) (*Log, error) {
+	l, err := newLog(dir)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = &FormatError{Path: dir, What: "no event log", Err: ErrNotRecording}
+		}
+		return nil, err
+	}
+	if err := l.load(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// load finds the segments of an opened log.
+func (l *Log) load() error {
+	l.ended = true
+	var files []int64 // sizes
+	for {
+		name := segmentName(len(files))
+		st, err := l.root.Stat(name)
+		if errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("event log: %w", err)
+		}
+		if !st.Mode().IsRegular() {
+			return &FormatError{Path: l.path(len(files)), What: "not a regular file", Err: ErrNotRecording}
+		}
+		files = append(files, st.Size())
+	}
+	if len(files) == 0 {
+		return &FormatError{Path: l.dir, What: "no event log", Err: ErrNotRecording}
+	}
+	for n := 0; n < len(files) && l.trunc == nil; n++ {
+		if err := l.link(n, files); err != nil {
+			return err
+		}
+	}
+	l.durable = l.len
+	return nil
+}
+
+// path names segment n in messages.
+func (l *Log) path(n int) string { return filepath.Join(l.dir, segmentName(n)) }
+
+// link adds segment n to an opened log. Only the last is scanned; of an earlier
+// one the end frame must name the event with which the next one begins.
+func (l *Log) link(n int, files []int64) error {
+	path := l.path(n)
+	dropped := int64(0)
+	for _, size := range files[n+1:] {
+		dropped += size
+	}
+	cut := func(off int64, why string) {
+		l.trunc = &Truncated{Path: path, Offset: off, Bytes: files[n] - off + dropped, Why: why}
+	}
+	f, err := l.root.Open(segmentName(n))
+	if err != nil {
+		return fmt.Errorf("event log: %w", err)
+	}
+	defer f.Close()
+	var hdr [segmentHeader]byte
+	k, err := f.ReadAt(hdr[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("event log: %w", err)
+	}
+	first, err := parseSegmentHeader(path, hdr[:k], n)
+	if err == nil && first != l.len {
+		err = &FormatError{Path: path, Offset: 16, What: "segment does not follow the one before"}
+	}
+	var bad *FormatError
+	if errors.As(err, &bad) && n > 0 && !errors.Is(err, ErrNewer) {
+		cut(0, bad.What)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n+1 < len(files) && files[n] >= segmentHeader+headerSize {
+		var tail [headerSize]byte
+		if _, err := f.ReadAt(tail[:], files[n]-headerSize); err != nil {
+			return fmt.Errorf("event log: %w", err)
+		}
+		if h, err := parseHeader(tail[:]); err == nil && h.typ == frameEnd && h.flags&flagClosed == 0 && h.first >= first {
+			l.segs = append(l.segs, segment{first, n})
+			l.len = h.first
+			return nil
+		}
+	}
+	s, err := scanSegment(f, files[n], first, true)
+	if err != nil {
+		return err
+	}
+	l.segs = append(l.segs, segment{first, n})
+	l.addTable(segTable{num: n, frames: s.frames})
+	l.len = s.next
+	switch {
+	case s.why != "":
+		l.trunc = &Truncated{Path: path, Offset: s.at, Bytes: files[n] - s.good + dropped, Why: s.why}
+	case !s.ended:
+		cut(files[n], "the recorder ended without closing the log")
+	case !s.closed:
+		cut(files[n], "the next segment is missing")
+	case dropped > 0:
+		cut(files[n], "segments after the end")
+	}
+	return nil
+}
+
+// Truncated returns what an opened log lost, nil when it was closed properly
+// and is whole.
+func (l *Log) Truncated() *Truncated { return l.trunc }
+
+// Dir returns the directory of the log's files.
+func (l *Log) Dir() string { return l.dir }
+
+// Len returns the number of events.
+func (l *Log) Len() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.len
+}
+
+// Append adds e and returns its index. The caller may reuse e and its slices.
+func (l *Log) Append(e *Event) (int64, error) {
+	size := sizeBound(e)
+	if size > MaxEvent {
+		return 0, fmt.Errorf("event log: event of %d bytes", size)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, ErrClosed
+	}
+	// A frame that must be split holds one event, so one that would have to be
+	// split begins a frame.
+	if l.open.info.count > 0 && len(l.open.raw)+size > maxPart {
+		l.cut(true)
+	}
+	if l.err != nil {
+		return 0, l.err
+	}
+	i := l.len
+	if l.open.info.count == 0 {
+		l.timer.Reset(FlushEvery)
+	}
+	l.open.add(e)
+	l.len++
+	if len(l.open.raw) >= frameBytes || l.open.info.count >= frameCount {
+		l.cut(true)
+	}
+	return i, nil
+}
+
+// cut closes the open frame and queues it. When the queue is full it waits, or
+// without wait leaves the frame open. After a write error it does nothing. mu
+// is held, but given up while waiting.
+func (l *Log) cut(wait bool) {
+	for wait && len(l.pending) >= maxPending && l.err == nil {
+		l.changed.Wait()
+	}
+	if l.open.info.count == 0 || l.err != nil || len(l.pending) >= maxPending {
+		return
+	}
+	f := l.open
+	l.pending = append(l.pending, f)
+	// The next frame will be about as large as this one.
+	l.size = min(max(len(f.raw)+len(f.raw)/8, 4<<10), frameBytes+frameBytes/8)
+	l.open = newFrame(l.len, l.size)
+	l.changed.Broadcast()
+}
+
+// flushOld runs FlushEvery after the open frame's first event came.
+func (l *Log) flushOld() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	l.cut(false)
+	if l.open.info.count > 0 && l.err == nil {
+		l.timer.Reset(FlushEvery)
+	}
+}
+
+// write is the writer goroutine.
+func (l *Log) write() {
+	defer close(l.done)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.err == nil {
+		if len(l.pending) == 0 {
+			if l.stopping {
+				return
+			}
+			l.changed.Wait()
+			continue
+		}
+		f := l.pending[0]
+		l.mu.Unlock()
+		infos, err := l.w.write(f)
+		l.mu.Lock()
+		if err == nil {
+			l.pending = slices.Delete(l.pending, 0, 1)
+			t := l.table(l.segs[len(l.segs)-1].num)
+			t.frames = append(t.frames, infos...)
+			l.cache.put(f)
+			l.durable = f.info.end()
+			if l.w.full() {
+				next := l.durable
+				l.mu.Unlock()
+				err = l.w.roll(next)
+				l.mu.Lock()
+				if err == nil {
+					l.segs = append(l.segs, segment{next, l.w.num})
+					l.addTable(segTable{num: l.w.num, live: true})
+				}
+			}
+		}
+		l.err = err
+		l.changed.Broadcast()
+	}
+}
+
+// Flush returns when every appended event is in the files (though not
+// necessarily on the disk: it survives yore's death, not the machine's).
+func (l *Log) Flush() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w == nil {
+		return nil
+	}
+	l.cut(true)
+	for l.durable < l.len && l.err == nil {
+		l.changed.Wait()
+	}
+	return l.err
+}
+
+// Sync is Flush, and returns when the newest segment is on the disk.
+func (l *Log) Sync() error {
+	if err := l.Flush(); err != nil || l.w == nil {
+		return err
+	}
+	f, err := l.root.Open(segmentName(l.lastSegment()))
+	if err == nil {
+		err = f.Sync()
+		f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("event log: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) lastSegment() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.segs[len(l.segs)-1].num
+}
+
+// Finish flushes the log and marks it complete: nothing can be appended any
+// more, At goes on working. It is idempotent.
+func (l *Log) Finish() error {
+	err := l.Flush()
+	l.mu.Lock()
+	if l.ended {
+		l.mu.Unlock()
+		return nil
+	}
+	l.ended, l.stopping = true, true
+	l.timer.Stop()
+	l.changed.Broadcast()
+	l.mu.Unlock()
+	<-l.done
+	if err == nil {
+		err = l.err // of a segment begun after the last write
+	}
+	if err == nil {
+		err = l.w.end(l.len, true)
+	}
+	if e := l.w.close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// Close finishes the log if that was not done and releases it.
+func (l *Log) Close() error {
+	err := l.Finish()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	l.recent.Store(nil)
+	l.cache = frameCache{}
+	l.root.Close()
+	return err
+}
+
+// At returns event i. The event is shared and must not be changed; while it is
+// referred to, so is the frame that it came in.
+func (l *Log) At(i int64) (*Event, error) {
+	e := new(Event)
+	if err := l.Read(i, e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Read is At into an Event of the caller's, whose slices become shared.
+func (l *Log) Read(i int64, e *Event) error {
+	f := l.recent.Load()
+	var b []byte
+	var base int64
+	if f != nil && i >= f.info.first && i < f.info.end() {
+		b, base = f.encoded(i), f.info.time
+	} else {
+		var err error
+		if b, base, err = l.encoded(i); err != nil {
+			return err
+		}
+	}
+	if _, err := decodeEvent(b, e, base); err != nil {
+		return fmt.Errorf("event %d: %w", i, err)
+	}
+	return nil
+}
+
+// encoded finds event i, in memory or in the files.
+func (l *Log) encoded(i int64) ([]byte, int64, error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil, 0, ErrClosed
+	}
+	if i < 0 || i >= l.len {
+		n := l.len
+		l.mu.Unlock()
+		return nil, 0, fmt.Errorf("event log: no event %d (there are %d)", i, n)
+	}
+	if l.open != nil && i >= l.open.info.first {
+		// Bytes once appended never change, even when the slice grows.
+		b, base := l.open.encoded(i), l.open.info.time
+		l.mu.Unlock()
+		return b, base, nil
+	}
+	for _, f := range l.pending {
+		if i >= f.info.first && i < f.info.end() {
+			l.mu.Unlock()
+			return f.encoded(i), f.info.time, nil
+		}
+	}
+	l.mu.Unlock()
+	f, err := l.frame(i)
+	if err != nil {
+		return nil, 0, err
+	}
+	l.recent.Store(f)
+	return f.encoded(i), f.info.time, nil
+}
+
+// frame returns the stored frame of event i, from the cache or the file.
+func (l *Log) frame(i int64) (*frame, error) {
+	seg, parts, err := l.locate(i)
+	if err != nil {
+		return nil, err
+	}
+	last := parts[len(parts)-1]
+	l.mu.Lock()
+	f := l.cache.get(last.first)
+	l.mu.Unlock()
+	if f != nil {
+		return f, nil
+	}
+	file, err := l.root.Open(segmentName(seg.num))
+	if err != nil {
+		return nil, fmt.Errorf("event log: %w", err)
+	}
+	defer file.Close()
+	f = &frame{info: last}
+	var stored []byte
+	for k := range parts {
+		h := &parts[k]
+		bad := func(err error) error {
+			return &FormatError{Path: l.path(seg.num), Offset: h.off, What: "events cannot be read", Err: err}
+		}
+		stored = slices.Grow(stored[:0], int(h.stored))[:h.stored]
+		if _, err := file.ReadAt(stored, h.off+headerSize); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil, bad(fmt.Errorf("incomplete frame"))
+			}
+			return nil, fmt.Errorf("event log: %w", err)
+		}
+		if f.raw, err = openPayload(f.raw, h, stored, l.dec); err != nil {
+			return nil, bad(err)
+		}
+		if len(f.raw) > MaxEvent {
+			return nil, bad(fmt.Errorf("event of impossible size"))
+		}
+		if k == len(parts)-1 {
+			if err := f.index(); err != nil {
+				return nil, bad(err)
+			}
+		}
+	}
+	l.mu.Lock()
+	l.cache.put(f)
+	l.mu.Unlock()
+	return f, nil
+}
+
+// locate finds the segment and the frame of event i, with the parts before it
+// when it was split.
+func (l *Log) locate(i int64) (segment, []frameInfo, error) {
+	l.mu.Lock()
+	k := sort.Search(len(l.segs), func(k int) bool { return l.segs[k].first > i }) - 1
+	seg := l.segs[k]
+	next := l.len
+	if k+1 < len(l.segs) {
+		next = l.segs[k+1].first
+	}
+	t := l.table(seg.num)
+	if t == nil {
+		l.mu.Unlock()
+		nt, err := l.readTable(seg, next)
+		if err != nil {
+			return seg, nil, err
+		}
+		l.mu.Lock()
+		if t = l.table(seg.num); t == nil {
+			t = l.addTable(nt)
+		}
+	}
+	defer l.mu.Unlock()
+	hi := sort.Search(len(t.frames), func(k int) bool { return t.frames[k].end() > i })
+	if hi == len(t.frames) {
+		return seg, nil, &FormatError{Path: l.path(seg.num), Offset: 0, What: fmt.Sprintf("event %d is missing", i)}
+	}
+	lo := hi
+	for lo > 0 && t.frames[lo-1].flags&flagMore != 0 {
+		lo--
+	}
+	return seg, t.frames[lo : hi+1 : hi+1], nil
+}
+
+// readTable scans the headers of a finished segment, which must reach up to
+// event next.
+func (l *Log) readTable(seg segment, next int64) (segTable, error) {
+	f, err := l.root.Open(segmentName(seg.num))
+	if err != nil {
+		return segTable{}, fmt.Errorf("event log: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return segTable{}, fmt.Errorf("event log: %w", err)
+	}
+	s, err := scanSegment(f, st.Size(), seg.first, false)
+	if err != nil {
+		return segTable{}, err
+	}
+	if s.why == "" && s.next != next {
+		s.why = "segment does not reach the next one"
+	}
+	if s.why != "" {
+		return segTable{}, &FormatError{Path: l.path(seg.num), Offset: s.at, What: s.why}
+	}
+	return segTable{num: seg.num, frames: s.frames}, nil
+}
+
+// table returns the frame table of segment num if it is in memory. mu is held.
+func (l *Log) table(num int) *segTable {
+	for k, t := range l.tables {
+		if t.num == num {
+			// Most recently used last.
+			l.tables = append(append(l.tables[:k], l.tables[k+1:]...), t)
+			return t
+		}
+	}
+	return nil
+}
+
+// addTable keeps t, dropping the table that was not used for longest. mu is held.
+func (l *Log) addTable(t segTable) *segTable {
+	if t.live {
+		for _, o := range l.tables {
+			o.live = false
+		}
+	}
+	if len(l.tables) >= cacheSegs {
+		for k, o := range l.tables {
+			if !o.live {
+				l.tables = slices.Delete(l.tables, k, k+1)
+				break
+			}
+		}
+	}
+	l.tables = append(l.tables, &t)
+	return &t
+}
+
+// sizeBound is an upper bound of e's encoded size.
+func sizeBound(e *Event) int {
+	n := 1024 + len(e.XState) + len(e.Info) + len(e.Out) + 64*len(e.Maps) + 32*len(e.Writes)
+	for i := range e.Writes {
+		n += len(e.Writes[i].Data)
+	}
+	return n
+}
