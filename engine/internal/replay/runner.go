@@ -1,0 +1,275 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/tracee"
+	"yore/engine/trace"
+)
+
+// Log is what a runner needs of a recording.
+type Log interface {
+	// At returns event i; the caller does not change it.
+	At(i int64) (*trace.Event, error)
+	Len() int64
+}
+
+// Env gives a runner what the log alone does not hold.
+type Env struct {
+	Log Log
+	// FilePath returns a path by which the copy can open mapped file id.
+	FilePath func(id uint32) (string, error)
+	// Restore returns a new copy in the state just after event i, an Exec.
+	Restore func(i int64) (*tracee.Copy, error)
+}
+
+// Runner is a copy of the program in slice Next-1.
+type Runner struct {
+	*tracee.Copy
+	env  *Env
+	Next int64 // index of the next event
+	// atEvent: the task is at the beginning of event Next (a system call's entry,
+	// or the stop of a fault or trapped instruction).
+	atEvent bool
+	// Stub tells where an installed counting stub is, for Preempt events.
+	Stubs StubTable
+}
+
+// StubTable finds the stubs that Stubs events installed.
+type StubTable interface {
+	// Limit writes the count at which stub id stops next, 0 for never.
+	Limit(s *tracee.Space, id int32, count uint64) error
+	// Hit returns the id of the stub that stopped at rip, and the registers of
+	// the program there.
+	Hit(s *tracee.Space, r *ptrace.Regs) (id int32, real ptrace.Regs, ok bool)
+}
+
+// New returns a runner of c, which must be in the state of slice next-1 and
+// becomes the runner's own.
+func New(c *tracee.Copy, env *Env, next int64) *Runner {
+	return &Runner{Copy: c, env: env, Next: next}
+}
+
+// Fork returns an independent runner in the same state.
+func (r *Runner) Fork() (*Runner, error) {
+	c, err := r.Copy.Fork()
+	if err != nil {
+		return nil, err
+	}
+	n := *r
+	n.Copy = c
+	return &n, nil
+}
+
+// Stop says how a run inside a slice ended.
+type Stop uint8
+
+const (
+	// AtEvent: the slice is over; Apply comes next.
+	AtEvent Stop = iota
+	// Trap: a SIGTRAP: a step, an int3 of ours, a debug register or a stub.
+	Trap
+	// Interrupted: the context was cancelled.
+	Interrupted
+	// AtEnd: the log has no further event.
+	AtEnd
+)
+
+// Event returns the next event, nil at the end of the log.
+func (r *Runner) Event() (*trace.Event, error) {
+	if r.Next >= r.env.Log.Len() {
+		return nil, nil
+	}
+	return r.env.Log.At(r.Next)
+}
+
+// coming returns the next event that can be seen to begin, passing over cuts.
+func (r *Runner) coming() (*trace.Event, error) {
+	for {
+		e, err := r.Event()
+		if e == nil || err != nil || e.Kind != trace.Cut {
+			return e, err
+		}
+		r.Next++
+	}
+}
+
+// Immediate reports whether an event begins where the previous one ended,
+// without the thread executing anything.
+func Immediate(e *trace.Event) bool {
+	switch e.Kind {
+	case trace.Leave, trace.Signal, trace.Stubs, trace.Poke:
+		return true
+	case trace.End:
+		return e.NR < 0
+	}
+	return false
+}
+
+// Watch makes ctx's cancellation stop the runner; call the result when done.
+func (r *Runner) Watch(ctx context.Context) (done func() bool) {
+	pid, tid := r.Space.PID, r.TID
+	return context.AfterFunc(ctx, func() { ptrace.Tgkill(pid, tid, unix.SIGSTOP) })
+}
+
+// RunSlice lets the thread of the next event run until that event begins or
+// something of ours stops it. With no next event, thread runs on.
+func (r *Runner) RunSlice(ctx context.Context) (Stop, error) {
+	defer r.Watch(ctx)()
+	return r.run(ctx, ptrace.Sysemu)
+}
+
+func (r *Runner) run(ctx context.Context, req ptrace.Request) (Stop, error) {
+	if r.atEvent {
+		return AtEvent, nil
+	}
+	e, err := r.coming()
+	if err != nil {
+		return AtEnd, err
+	}
+	if e != nil {
+		if err := r.prepare(e); err != nil {
+			return AtEnd, err
+		}
+		if Immediate(e) {
+			r.atEvent = true
+			return AtEvent, nil
+		}
+	}
+	for {
+		if ctx.Err() != nil {
+			return Interrupted, nil
+		}
+		st, err := r.Run(req, 0)
+		if err != nil {
+			return AtEnd, fmt.Errorf("replay: event %d: %w", r.Next, err)
+		}
+		switch {
+		case !st.Stopped():
+			return AtEnd, r.diverged("thread", "running", st.String())
+		case st.IsSyscall():
+			if e == nil {
+				r.atEvent = true
+				return AtEnd, nil
+			}
+			r.atEvent = true
+			return AtEvent, r.checkEntry(e)
+		case st.IsSignal():
+			stop, done, err := r.signal(ctx, e, st.Signal())
+			if done || err != nil {
+				return stop, err
+			}
+		case st.Event() == ptrace.EventStop:
+			// a leftover PTRACE_INTERRUPT
+		}
+	}
+}
+
+// prepare makes the task run the thread of event e, with its stub's limit set.
+func (r *Runner) prepare(e *trace.Event) error {
+	if int(e.TID) != r.Active {
+		if th := r.Threads[int(e.TID)]; th == nil || th.Dead {
+			return r.diverged("thread", fmt.Sprintf("%d", e.TID), "no such thread")
+		}
+		if err := r.Switch(int(e.TID)); err != nil {
+			return err
+		}
+	}
+	if e.Kind == trace.Preempt && e.Count > 0 && r.Stubs != nil {
+		return r.Stubs.Limit(r.Space, e.Stub, e.Count)
+	}
+	return nil
+}
+
+// signal handles a signal-delivery stop; done means that the run is over.
+func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, bool, error) {
+	var info ptrace.Siginfo
+	if err := ptrace.GetSiginfo(r.TID, &info); err != nil {
+		return AtEnd, true, err
+	}
+	if !Synchronous(sig, &info) && sig != int(unix.SIGTRAP) {
+		// Only the recording decides which signals arrive.
+		return Interrupted, ctx.Err() != nil, nil
+	}
+	if e != nil && (e.Kind == trace.Fault && int(e.Sig) == sig || e.Kind == trace.Insn && sig == int(unix.SIGILL)) && r.Regs().Rip == e.PC {
+		r.atEvent = true
+		return AtEvent, true, r.checkFault(e)
+	}
+	if sig == int(unix.SIGTRAP) {
+		if r.Stubs != nil {
+			if id, real, ok := r.Stubs.Hit(r.Space, r.Regs()); ok {
+				return r.stubHit(e, id, real)
+			}
+		}
+		return Trap, true, nil
+	}
+	if e == nil {
+		return AtEnd, true, nil
+	}
+	return AtEvent, true, r.diverged("instruction", describe(e), unix.SignalName(unix.Signal(sig)))
+}
+
+func (r *Runner) stubHit(e *trace.Event, id int32, real ptrace.Regs) (Stop, bool, error) {
+	if e == nil || e.Kind != trace.Preempt || e.Stub != id {
+		return AtEvent, true, r.diverged("preemption", describe(e), fmt.Sprintf("stub %d", id))
+	}
+	r.SetRegs(real)
+	if err := r.Stubs.Limit(r.Space, id, 0); err != nil {
+		return AtEvent, true, err
+	}
+	r.atEvent = true
+	if d := differing(e.Regs, &real); d != "" {
+		return AtEvent, true, r.diverged("registers at preemption", "equal", d)
+	}
+	return AtEvent, true, nil
+}
+
+// Synchronous reports whether a signal was raised by the instruction at rip.
+func Synchronous(sig int, info *ptrace.Siginfo) bool {
+	code := int32(uint32(info[8]) | uint32(info[9])<<8 | uint32(info[10])<<16 | uint32(info[11])<<24)
+	switch unix.Signal(sig) {
+	case unix.SIGSEGV, unix.SIGILL, unix.SIGFPE, unix.SIGBUS, unix.SIGTRAP:
+		return code > 0
+	}
+	return false
+}
+
+// Advance applies events until Next is to, stopping promptly when ctx is
+// cancelled.
+func (r *Runner) Advance(ctx context.Context, to int64) error {
+	done := r.Watch(ctx)
+	defer func() { done() }()
+	for r.Next < to {
+		stop, err := r.run(ctx, ptrace.Sysemu)
+		if err != nil {
+			return err
+		}
+		if r.Next >= to {
+			return nil
+		}
+		switch stop {
+		case Interrupted:
+			return context.Cause(ctx)
+		case Trap:
+			return r.diverged("run", "no trap", fmt.Sprintf("a trap at %#x", r.Regs().Rip))
+		case AtEnd:
+			return r.diverged("log", fmt.Sprintf("event %d", to), "its end")
+		}
+		task := r.TID
+		if err := r.Apply(); err != nil {
+			return err
+		}
+		if r.TID != task { // an Exec replaced the copy
+			done()
+			done = r.Watch(ctx)
+		}
+	}
+	return nil
+}
+
+// AtEventStart reports whether the runner stands at the beginning of event Next.
+func (r *Runner) AtEventStart() bool { return r.atEvent }

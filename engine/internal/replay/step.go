@@ -1,0 +1,74 @@
+package replay
+
+import (
+	"context"
+
+	"yore/engine/internal/ptrace"
+)
+
+const flagTF = 0x100
+
+// Step executes one instruction of the slice's thread; a repeated string
+// instruction counts as one. At a system call it stops at the beginning of its
+// event (AtEvent), as it does where an event begins at once. Traces of
+// single-stepping itself (the trap flag in pushed flags) are removed.
+func (r *Runner) Step(ctx context.Context) (Stop, error) {
+	if r.atEvent {
+		return AtEvent, nil
+	}
+	pc := r.Regs().Rip
+	var code [16]byte
+	n := r.Space.Read(pc, code[:])
+	rep, pushf := classify(code[:n])
+	if rep > 0 {
+		return r.stepOver(ctx, pc+uint64(rep))
+	}
+	stop, err := r.run(ctx, ptrace.SysemuStep)
+	if err == nil && stop == Trap && pushf {
+		sp := r.Regs().Rsp
+		if v, ok := r.Space.Uint64(sp); ok && v&flagTF != 0 {
+			err = r.Space.PutUint64(sp, v&^flagTF)
+		}
+	}
+	return stop, err
+}
+
+// stepOver runs to addr, the address behind a repeated string instruction.
+func (r *Runner) stepOver(ctx context.Context, addr uint64) (Stop, error) {
+	var old [1]byte
+	if r.Space.Read(addr, old[:]) != 1 {
+		return r.run(ctx, ptrace.SysemuStep)
+	}
+	if err := r.Space.Write(addr, []byte{0xcc}); err != nil {
+		return AtEnd, err
+	}
+	stop, err := r.run(ctx, ptrace.Sysemu)
+	if werr := r.Space.Write(addr, old[:]); err == nil {
+		err = werr
+	}
+	if stop == Trap && r.Regs().Rip == addr+1 {
+		regs := *r.Regs()
+		regs.Rip = addr
+		r.SetRegs(regs)
+	}
+	return stop, err
+}
+
+// classify finds repeated string instructions (rep is their length) and pushf.
+func classify(b []byte) (rep int, pushf bool) {
+	i, prefix := 0, false
+	for i < len(b) && i < 14 {
+		switch c := b[i]; {
+		case c == 0xf2 || c == 0xf3:
+			prefix = true
+		case c == 0x66 || c == 0x67 || c&0xf0 == 0x40 || c == 0x2e || c == 0x36 || c == 0x3e || c == 0x26 || c == 0x64 || c == 0x65:
+		default:
+			if prefix && (c >= 0xa4 && c <= 0xa7 || c >= 0xaa && c <= 0xaf) {
+				return i + 1, false
+			}
+			return 0, c == 0x9c
+		}
+		i++
+	}
+	return 0, false
+}
