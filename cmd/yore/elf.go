@@ -75,7 +75,7 @@ func checkProgram(name, path string, args []string) error {
 		return bad(problemForeign, "%s", msg)
 	}
 	if !mayExecute(path) {
-		return bad(problemNotExec, "is not executable; try: chmod +x %s", shellQuote(path))
+		return bad(problemNotExec, "is not executable; try: chmod +x %s", shellQuote(name))
 	}
 	return nil
 }

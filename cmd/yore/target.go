@@ -46,7 +46,11 @@ func (s sniffer) program(words []string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if err := checkProgram(name, path, words[1:]); err != nil {
+	shown := name
+	if !strings.Contains(name, "/") {
+		shown = path
+	}
+	if err := checkProgram(shown, path, words[1:]); err != nil {
 		return target{}, s.elsewhere(err, name, path)
 	}
 	return target{Path: path, Args: words}, nil
@@ -164,7 +168,6 @@ func (s sniffer) elsewhere(err error, name, path string) error {
 	if !ok || strings.Contains(name, "/") {
 		return err
 	}
-	e.Msg = path + strings.TrimPrefix(e.Msg, name)
 	for _, p := range s.onPath(name) {
 		if p != path && mayExecute(p) && checkProgram(name, p, nil) == nil {
 			e.Msg += " (the next " + name + " on PATH is a program: " + p + ")"
