@@ -239,6 +239,14 @@ func (f *frame) encoded(i int64) []byte {
 	return f.raw[f.offs[k]:]
 }
 
+// decode reads event i, which is in the frame.
+func (f *frame) decode(i int64, e *Event) error {
+	if _, err := decodeEvent(f.encoded(i), e, f.info.time); err != nil {
+		return fmt.Errorf("event %d: %w", i, err)
+	}
+	return nil
+}
+
 // index finds the events in raw, which must hold exactly info.count of them.
 func (f *frame) index() error {
 	f.offs = make([]uint32, 0, f.info.count)
