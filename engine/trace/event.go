@@ -101,6 +101,7 @@ type Event struct {
 	Time int64
 	// Out is what a write-like system call sent to the program's standard
 	// output or error, at most MaxOut bytes of it (Ret tells how many there
-	// were). Replay does not need it: it serves the list of output lines.
+	// were). Args[0] is the descriptor then, in a Leave too. Replay does not
+	// need it: it serves the list of output lines.
 	Out []byte
 }

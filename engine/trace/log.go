@@ -20,7 +20,6 @@ package trace
 // and is never held across a system call.
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
