@@ -37,7 +37,7 @@ const importRule = `
 
 	debugger/repl, debugger/dap, tui < cmd/*;
 
-	engine < scripts/bench;
+	engine, gdbmi < scripts/bench;
 	TESTS: testprogs/*;
 `
 
