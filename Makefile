@@ -44,7 +44,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 testprogs: ## build the sample programs of testprogs/
 	@scripts/setup
-	$(GO) run ./testprogs/build
+	$(GO) run ./testprogs/mk
 
 man: build ## the manual pages, into bin/man
 	@mkdir -p bin/man
