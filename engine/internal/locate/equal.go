@@ -1,0 +1,89 @@
+package locate
+
+import (
+	"bytes"
+
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
+	"yore/engine/internal/tracee"
+	"yore/engine/trace"
+)
+
+const (
+	flagTF  = 0x100
+	flagRF  = 0x10000
+	cutKind = trace.Cut
+)
+
+// normal returns registers as compared: without the flags that tracing leaves
+// behind and without the number of a system call being restarted.
+func normal(r *ptrace.Regs) ptrace.Regs {
+	n := *r
+	n.Orig_rax = 0
+	n.Eflags &^= flagTF | flagRF
+	return n
+}
+
+// xstateInUse is the part of the XSAVE area that says which components the
+// processor has in use. The kernel fills unused ones with their initial values,
+// so equal contents can differ here.
+const xstateInUse, xstateInUseEnd = 512, 520
+
+func equalXState(a, b []byte) bool {
+	if len(a) != len(b) || len(a) < xstateInUseEnd {
+		return bytes.Equal(a, b)
+	}
+	return bytes.Equal(a[:xstateInUse], b[:xstateInUse]) && bytes.Equal(a[xstateInUseEnd:], b[xstateInUseEnd:])
+}
+
+// state is a point's full state, given by a frozen process or by registers and
+// some words of memory.
+type state struct {
+	regs   ptrace.Regs // normal
+	xstate []byte      // nil: not compared
+	proc   *tracee.Copy
+	words  []Word
+}
+
+func stateOf(c *tracee.Copy) (*state, error) {
+	regs, err := c.ThreadRegs(c.Active)
+	if err != nil {
+		return nil, err
+	}
+	x, err := c.ThreadXState(c.Active)
+	if err != nil {
+		return nil, err
+	}
+	return &state{regs: normal(&regs), xstate: x, proc: c}, nil
+}
+
+// equal compares r, which stands at a point, with s. At a difference in memory
+// it returns its address. hidden yields the original content of a page that
+// carries patches of ours, and may be nil.
+func (s *state) equal(r *replay.Runner, hidden func(page uint64, b []byte)) (same bool, differs uint64, err error) {
+	if normal(r.Regs()) != s.regs {
+		return false, 0, r.Err()
+	}
+	if s.xstate != nil && !equalXState(r.XState(), s.xstate) {
+		return false, 0, r.Err()
+	}
+	for _, w := range s.words {
+		if v, ok := r.Space.Uint64(w.Addr); !ok || v != w.Value {
+			return false, w.Addr, r.Err()
+		}
+	}
+	if s.proc == nil {
+		return true, 0, nil
+	}
+	set, err := tracee.Differing(r.Space, r.Lineage, s.proc.Space, s.proc.Lineage)
+	if err != nil {
+		return false, 0, err
+	}
+	if addr, d := tracee.FirstDifference(r.Space, s.proc.Space, set, ours); d {
+		return false, addr, nil
+	}
+	return true, 0, nil
+}
+
+// ours reports whether a page belongs to the engine.
+func ours(page uint64) bool { return page >= tracee.EngineCode && page < tracee.EngineEnd }
