@@ -62,8 +62,8 @@ type segment struct {
 
 // Log is an append-only sequence of events.
 type Log struct {
-	dir  string
-	root *os.Root // the directory, wherever it is moved
+	dir  atomic.Pointer[string] // for messages
+	root *os.Root               // the directory, wherever it is moved
 	dec  *zstd.Decoder
 
 	recent atomic.Pointer[frame] // the closed frame that At used last
@@ -125,7 +125,8 @@ func newLog(dir string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("event log: %w", err)
 	}
-	l := &Log{dir: dir, root: root, size: 16 << 10}
+	l := &Log{root: root, size: 16 << 10}
+	l.dir.Store(&dir)
 	l.changed.L = &l.mu
 	l.cache.limit = cacheBytes
 	if l.dec, err = newDecoder(); err != nil {
@@ -140,7 +141,10 @@ func newLog(dir string) (*Log, error) {
 func (l *Log) Truncated() *Truncated { return l.trunc }
 
 // Dir returns the directory of the log's files.
-func (l *Log) Dir() string { return l.dir }
+func (l *Log) Dir() string { return *l.dir.Load() }
+
+// moved tells the log that its directory was renamed.
+func (l *Log) moved(dir string) { l.dir.Store(&dir) }
 
 // Len returns the number of events.
 func (l *Log) Len() int64 {

@@ -37,7 +37,7 @@ func (l *Log) load() error {
 	var files []int64 // sizes
 	for {
 		name := segmentName(len(files))
-		st, err := l.root.Stat(name)
+		st, err := l.root.Lstat(name)
 		if errors.Is(err, os.ErrNotExist) {
 			break
 		}
@@ -50,7 +50,7 @@ func (l *Log) load() error {
 		files = append(files, st.Size())
 	}
 	if len(files) == 0 {
-		return &FormatError{Path: l.dir, What: "no event log", Err: ErrNotRecording}
+		return &FormatError{Path: l.Dir(), What: "no event log", Err: ErrNotRecording}
 	}
 	for n := 0; n < len(files) && l.trunc == nil; n++ {
 		if err := l.link(n, files); err != nil {
@@ -62,7 +62,7 @@ func (l *Log) load() error {
 }
 
 // path names segment n in messages.
-func (l *Log) path(n int) string { return filepath.Join(l.dir, segmentName(n)) }
+func (l *Log) path(n int) string { return filepath.Join(l.Dir(), segmentName(n)) }
 
 // link adds segment n to an opened log. Only the last is scanned; of an earlier
 // one the end frame must name the event with which the next one begins.
