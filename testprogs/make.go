@@ -121,9 +121,8 @@ func (p *Program) command(flags []string) (argv, env []string) {
 	default:
 		argv = []string{"gcc", "-std=gnu17"}
 	}
-	// The warnings are errors so that programs stay honest; libraries come last.
-	argv = append(argv, "-g", "-O0", "-Wall", "-Werror", "-pthread")
-	var libs []string
+	argv = append(argv, "-g", "-O0", "-pthread")
+	var libs []string // come last
 	for _, f := range all {
 		if strings.HasPrefix(f, "-l") {
 			libs = append(libs, f)

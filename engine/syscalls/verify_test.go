@@ -1,0 +1,515 @@
+package syscalls
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"yore/testprogs"
+)
+
+// The table is held against the kernel: programs that use system calls widely
+// run under plain ptrace, one thread at a time. All writable memory is read
+// before and after each call, and a byte that changed outside what Outputs
+// declares is an error. So is a call that waits although MayBlock said no, a
+// write that a waiting call made before EnterOutputs says so, and a word
+// written at a thread's death that is neither its child_tid nor in RobustWords.
+
+// memory is a Mem over process_vm_readv.
+type memory int
+
+func (pid memory) Read(addr uint64, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	local := []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}
+	n, err := unix.ProcessVMReadv(int(pid), local, remote, 0)
+	return max(n, 0), err
+}
+
+type mapping struct {
+	start uint64
+	data  []byte
+}
+
+// snapshot reads all writable memory of pid.
+func snapshot(t *testing.T, pid int) []mapping {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ms []mapping
+	for _, l := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		var start, end uint64
+		var perm string
+		if _, err := fmt.Sscanf(l, "%x-%x %s", &start, &end, &perm); err != nil {
+			t.Fatalf("maps line %q: %v", l, err)
+		}
+		if perm[1] != 'w' || perm[0] != 'r' {
+			continue
+		}
+		data := make([]byte, end-start)
+		n, _ := memory(pid).Read(start, data) // short where a file has been cut off
+		ms = append(ms, mapping{start, data[:n]})
+	}
+	return ms
+}
+
+// changed returns the ranges in which two snapshots differ, where both have
+// memory, each as long as the run of differing bytes.
+func changed(before, after []mapping) []Range {
+	var rs []Range
+	for _, a := range after {
+		for _, b := range before {
+			lo, hi := max(a.start, b.start), min(a.start+uint64(len(a.data)), b.start+uint64(len(b.data)))
+			if lo >= hi {
+				continue
+			}
+			x, y := a.data[lo-a.start:hi-a.start], b.data[lo-b.start:hi-b.start]
+			if bytes.Equal(x, y) {
+				continue
+			}
+			for i := 0; i < len(x); i++ {
+				if x[i] == y[i] {
+					continue
+				}
+				j := i
+				for j < len(x) && x[j] != y[j] {
+					j++
+				}
+				rs = append(rs, Range{lo + uint64(i), uint64(j - i)})
+				i = j
+			}
+		}
+	}
+	return rs
+}
+
+// covered reports whether every byte of r lies in one of rs.
+func covered(r Range, rs []Range) bool {
+	for r.Len > 0 {
+		n := uint64(0)
+		for _, c := range rs {
+			if c.Addr <= r.Addr && r.Addr-c.Addr < c.Len {
+				n = max(n, c.Addr+c.Len-r.Addr)
+			}
+		}
+		if n == 0 {
+			return false
+		}
+		n = min(n, r.Len)
+		r.Addr, r.Len = r.Addr+n, r.Len-n
+	}
+	return true
+}
+
+type task struct {
+	tid     int
+	fresh   bool // has not run yet
+	sig     int  // to deliver when it goes on
+	blocked bool // inside call, which did not end at once
+	stopped bool
+
+	row    *Row
+	args   Args
+	call   string
+	known  bool
+	answer *int64
+	execs  int
+	before []mapping // memory at the call's entry, while no other thread has run
+	tidptr uint64    // clear_child_tid
+	robust uint64
+}
+
+type verifier struct {
+	t     *testing.T
+	wrong func(format string, args ...any)
+	trim  uint64 // leave so many bytes off each output
+	pid   int
+	tasks []*task
+	seen  map[string]int // calls verified, by name and operation
+	left  map[string]int // calls not verified: compared, mapped, special
+	execs int
+}
+
+func TestOutputsAgainstKernel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: runs programs under ptrace, not with -short")
+	}
+	progs, err := testprogs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, left := map[string]int{}, map[string]int{}
+	ran := 0
+	for _, p := range progs {
+		if !strings.HasPrefix(p.Name, "sys_") {
+			continue
+		}
+		ran++
+		t.Run(p.Name, func(t *testing.T) {
+			v := verify(t, p, testprogs.Build(t, p.Name, "-static"))
+			for k, n := range v.seen {
+				total[k] += n
+			}
+			for k, n := range v.left {
+				left[k] += n
+			}
+		})
+	}
+	t.Logf("%d programs; verified %d kinds of calls: %s", ran, len(total), counts(total))
+	t.Logf("not verified: %s", counts(left))
+}
+
+// TestVerifierNotices: declaring one byte less than the kernel writes is seen.
+func TestVerifierNotices(t *testing.T) {
+	p, err := testprogs.Find("sys_files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noticed := map[string]bool{}
+	verify(t, p, testprogs.Build(t, p.Name, "-static"), func(v *verifier) {
+		v.trim = 1
+		v.wrong = func(format string, args ...any) {
+			name, _, _ := strings.Cut(fmt.Sprintf(format, args...), "(")
+			noticed[name] = true
+		}
+	})
+	for _, name := range []string{"read", "pread64", "readv", "readlink", "name_to_handle_at"} {
+		if !noticed[name] {
+			t.Errorf("one byte less for %s went unnoticed", name)
+		}
+	}
+}
+
+func counts(m map[string]int) string {
+	var s []string
+	for k, n := range m {
+		s = append(s, fmt.Sprintf("%s %d", k, n))
+	}
+	slices.Sort(s)
+	return strings.Join(s, ", ")
+}
+
+// verify runs the program to its end.
+func verify(t *testing.T, p *testprogs.Program, path string, opts ...func(*verifier)) *verifier {
+	runtime.LockOSThread() // every ptrace call and wait belongs to this thread
+	defer runtime.UnlockOSThread()
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(path, p.Args...)
+	cmd.Dir = t.TempDir()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &unix.SysProcAttr{Ptrace: true, Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Release()
+	v := &verifier{t: t, pid: cmd.Process.Pid, seen: map[string]int{}, left: map[string]int{}, wrong: t.Errorf}
+	for _, o := range opts {
+		o(v)
+	}
+	defer func() {
+		unix.Kill(v.pid, unix.SIGKILL)
+		for len(v.tasks) > 0 {
+			var ws unix.WaitStatus
+			if _, err := unix.Wait4(-1, &ws, unix.WALL|wnothread, nil); err == unix.ECHILD {
+				return
+			}
+		}
+	}()
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(v.pid, &ws, unix.WALL, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.PtraceSetOptions(v.pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|
+		unix.PTRACE_O_TRACEEXEC|unix.PTRACE_O_EXITKILL); err != nil {
+		t.Fatal(err)
+	}
+	v.tasks = []*task{{tid: v.pid, stopped: true}}
+	end := v.run()
+	if end.Signaled() && int(end.Signal()) != p.Signal || end.Exited() && (end.ExitStatus() != p.Exit || p.Signal != 0) {
+		b, _ := os.ReadFile(out.Name())
+		t.Errorf("%s ended with %v %d\n%s", p.Name, end.Signaled(), end.ExitStatus(), b)
+	}
+	return v
+}
+
+const wnothread = 0x20000000 // __WNOTHREAD: leave the children of other threads alone
+
+// run drives the tasks, one at a time, until the process has ended.
+func (v *verifier) run() unix.WaitStatus {
+	deadline := time.Now().Add(60 * time.Second)
+	for next := 0; ; next++ {
+		if time.Now().After(deadline) {
+			v.t.Fatalf("still running after a minute")
+		}
+		var ready *task
+		for i := range v.tasks {
+			if k := v.tasks[(next+i)%len(v.tasks)]; k.stopped {
+				ready = k
+				break
+			}
+		}
+		if ready == nil {
+			k, ws := v.wait(nil, 20*time.Second)
+			if k == nil {
+				v.t.Fatal("all threads are blocked for good")
+			}
+			exit := k.blocked && ws.Stopped() && ws.StopSignal() == unix.SIGTRAP|0x80
+			if v.stop(k, ws) {
+				return ws
+			}
+			if exit {
+				v.finish(k, k.before)
+			}
+			continue
+		}
+		if end, over := v.step(ready); over {
+			return end
+		}
+	}
+}
+
+// wait waits for a stop or the end of k, or of any task when k is nil. Stops of
+// other tasks are taken note of on the way.
+func (v *verifier) wait(k *task, limit time.Duration) (*task, unix.WaitStatus) {
+	for end := time.Now().Add(limit); ; {
+		var ws unix.WaitStatus
+		tid, err := unix.Wait4(-1, &ws, unix.WALL|wnothread|unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			v.t.Fatalf("wait4: %v", err)
+		case tid == 0:
+			if time.Now().After(end) {
+				return nil, ws
+			}
+			time.Sleep(20 * time.Microsecond)
+			continue
+		}
+		other := v.task(tid)
+		if k == nil || other == k {
+			return other, ws
+		}
+		if v.stop(other, ws) {
+			return other, ws
+		}
+	}
+}
+
+func (v *verifier) task(tid int) *task {
+	for _, k := range v.tasks {
+		if k.tid == tid {
+			return k
+		}
+	}
+	k := &task{tid: tid, fresh: true}
+	v.tasks = append(v.tasks, k)
+	return k
+}
+
+// stop takes note of a stop of a task that was not being waited for: the end of
+// a call that had blocked, a new thread, a signal. It reports whether the
+// process is over.
+func (v *verifier) stop(k *task, ws unix.WaitStatus) bool {
+	if ws.Exited() || ws.Signaled() {
+		v.tasks = slices.DeleteFunc(v.tasks, func(o *task) bool { return o == k })
+		return len(v.tasks) == 0
+	}
+	k.stopped = true
+	switch sig := ws.StopSignal(); {
+	case ws.TrapCause() > 0: // an event; the call that made it goes on
+		v.event(k, ws)
+	case sig == unix.SIGTRAP|0x80:
+		k.blocked = false // at its exit
+	case sig == unix.SIGSTOP && k.fresh:
+		k.fresh = false
+	default:
+		k.sig = int(sig)
+	}
+	return false
+}
+
+func (v *verifier) event(k *task, ws unix.WaitStatus) {
+	switch ws.TrapCause() {
+	case unix.PTRACE_EVENT_CLONE:
+		msg, err := unix.PtraceGetEventMsg(k.tid)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		child := v.task(int(msg))
+		if k.args[0]&0x200000 != 0 { // CLONE_CHILD_CLEARTID
+			child.tidptr = k.args[3]
+		}
+	case unix.PTRACE_EVENT_EXEC:
+		v.execs++
+	}
+}
+
+func (v *verifier) resume(k *task) {
+	k.stopped = false
+	if err := unix.PtraceSyscall(k.tid, k.sig); err != nil {
+		v.t.Fatalf("resume %d: %v", k.tid, err)
+	}
+	k.sig = 0
+}
+
+// step runs k up to its next call and through it, or until it blocks there.
+func (v *verifier) step(k *task) (unix.WaitStatus, bool) {
+	for _, o := range v.tasks {
+		o.before = nil
+	}
+	v.resume(k)
+	got, ws := v.wait(k, 10*time.Second)
+	if got == nil {
+		v.t.Fatalf("thread %d computes for 10 s", k.tid)
+	}
+	if got != k || !ws.Stopped() || ws.StopSignal() != unix.SIGTRAP|0x80 {
+		return ws, v.stop(got, ws)
+	}
+	var regs unix.PtraceRegs
+	if err := unix.PtraceGetRegs(k.tid, &regs); err != nil {
+		v.t.Fatal(err)
+	}
+	k.row = Lookup(int64(regs.Orig_rax))
+	k.args = Args{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
+	k.answer = nil
+	if ret, _, ok := k.row.Answer(k.args); ok {
+		k.answer = &ret
+		regs.Orig_rax = ^uint64(0)
+		if err := unix.PtraceSetRegs(k.tid, &regs); err != nil {
+			v.t.Fatal(err)
+		}
+	}
+	mem := memory(v.pid)
+	k.known = k.row.Known(k.args, mem)
+	may := k.row.MayBlock(k.args, mem)
+	before := snapshot(v.t, v.pid)
+	k.call = FormatCall(int64(k.row.Nr), k.args, mem)
+	dying := k.row.Name == "exit"
+	robust := RobustWords(k.robust, mem)
+	k.execs = v.execs
+
+	v.resume(k)
+	limit := 30 * time.Millisecond
+	if !may {
+		limit = 5 * time.Second
+	}
+	began := time.Now()
+	for {
+		got, ws = v.wait(k, limit)
+		if got == nil {
+			if !may {
+				v.t.Fatalf("%s waits, although MayBlock says no", k.call)
+			}
+			k.blocked, k.before = true, before
+			v.check(before, append(k.row.EnterOutputs(k.args, mem), v.others(k)...), k.call+" while it waits")
+			return ws, false
+		}
+		if got != k {
+			return ws, true
+		}
+		if ws.Stopped() && ws.TrapCause() > 0 {
+			v.event(k, ws)
+			v.resume(k)
+			continue
+		}
+		break
+	}
+	if ws.Exited() || ws.Signaled() {
+		over := v.stop(k, ws)
+		if !over && dying {
+			v.check(before, append(robust, append(v.others(k), Range{k.tidptr, 4})...), k.call)
+		}
+		return ws, over
+	}
+	if ws.StopSignal() != unix.SIGTRAP|0x80 {
+		v.t.Fatalf("%s: stopped by %v inside the call", k.call, ws.StopSignal())
+	}
+	k.stopped = true
+	if d := time.Since(began); !may && d > 2*time.Second {
+		v.wrong("%s took %v, although MayBlock says no", k.call, d)
+	}
+	v.finish(k, before)
+	return ws, false
+}
+
+// finish looks at a call of k that has ended: before is memory at its entry, nil
+// when other threads have run since.
+func (v *verifier) finish(k *task, before []mapping) {
+	var regs unix.PtraceRegs
+	if err := unix.PtraceGetRegs(k.tid, &regs); err != nil {
+		v.t.Fatal(err)
+	}
+	if k.answer != nil {
+		regs.Rax = uint64(*k.answer)
+		if err := unix.PtraceSetRegs(k.tid, &regs); err != nil {
+			v.t.Fatal(err)
+		}
+	}
+	ret := int64(regs.Rax)
+	switch {
+	case k.row.Name == "set_tid_address":
+		k.tidptr = k.args[0]
+	case k.row.Name == "set_robust_list" && ret == 0:
+		k.robust = k.args[0]
+	}
+	name := k.row.Name
+	if o := k.row.op(k.args); o != nil {
+		name += ":" + o.name
+	}
+	if !k.known || k.row.Class == Mapped || before == nil || k.execs != v.execs || k.row.Name == "rt_sigreturn" ||
+		k.row.Name == "vfork" || k.row.Name == "clone" && k.args[0]&0x4000 != 0 {
+		v.left[name]++
+		return
+	}
+	outs, ok := k.row.Outputs(k.args, ret, memory(v.pid))
+	if !ok {
+		v.wrong("%s: Known said yes, Outputs says no", k.call)
+		return
+	}
+	for i := range outs {
+		outs[i].Len -= v.trim
+	}
+	v.check(before, append(outs, v.others(k)...), k.call+" = "+result(ret))
+	if ret >= 0 {
+		v.seen[name]++
+	} else {
+		v.seen[name+" "+result(ret)]++
+	}
+}
+
+// others is what calls that other threads are blocked in may write meanwhile.
+func (v *verifier) others(k *task) []Range {
+	var rs []Range
+	for _, o := range v.tasks {
+		if o != k && o.blocked {
+			rs = append(rs, o.row.OutputBuffers(o.args, memory(v.pid))...)
+		}
+	}
+	return rs
+}
+
+func (v *verifier) check(before []mapping, allowed []Range, call string) {
+	v.t.Helper()
+	for _, r := range changed(before, snapshot(v.t, v.pid)) {
+		if !covered(r, allowed) {
+			v.wrong("%s wrote %d bytes at %#x outside %x", call, r.Len, r.Addr, allowed)
+		}
+	}
+}
