@@ -1,0 +1,283 @@
+package patch
+
+import "sort"
+
+// Call frame information: .eh_frame_hdr's sorted table leads to the FDE of an
+// address; the FDE has the function's bounds. Without a table of the usual
+// shape .eh_frame is walked once. Formats: Linux Standard Base, "Exception
+// Frames"; pointer encodings as in DWARF's DW_EH_PE_*.
+
+type frameTable struct {
+	base  uint64 // address of .eh_frame_hdr
+	tab   []byte // pairs of (start − base, FDE − base), sorted
+	spans []span // when walked instead
+}
+
+const (
+	peAbs     = 0x00
+	peUdata2  = 0x02
+	peUdata4  = 0x03
+	peUdata8  = 0x04
+	peSdata2  = 0x0a
+	peSdata4  = 0x0b
+	peSdata8  = 0x0c
+	pePCRel   = 0x10
+	peDataRel = 0x30
+	peOmit    = 0xff
+)
+
+// encoded reads a pointer of encoding enc from b, which lies at address at.
+// base is what DW_EH_PE_datarel is relative to.
+func encoded(b []byte, enc byte, at, base uint64) (v uint64, n int, ok bool) {
+	switch enc & 0x0f {
+	case peAbs, peUdata8, peSdata8:
+		n = 8
+	case peUdata4, peSdata4:
+		n = 4
+	case peUdata2, peSdata2:
+		n = 2
+	default:
+		return 0, 0, false
+	}
+	if len(b) < n {
+		return 0, 0, false
+	}
+	switch enc & 0x0f {
+	case peUdata2:
+		v = uint64(le.Uint16(b))
+	case peSdata2:
+		v = uint64(int64(int16(le.Uint16(b))))
+	case peUdata4:
+		v = uint64(le.Uint32(b))
+	case peSdata4:
+		v = uint64(int64(int32(le.Uint32(b))))
+	default:
+		v = le.Uint64(b)
+	}
+	switch enc & 0xf0 {
+	case 0:
+	case pePCRel:
+		v += at
+	case peDataRel:
+		v += base
+	default:
+		return 0, 0, false
+	}
+	return v, n, true
+}
+
+// frameTab loads the table, once. The module's lock is held.
+func (m *Module) frameTab() *frameTable {
+	if m.frames != nil {
+		return m.frames
+	}
+	m.frames = &frameTable{}
+	if h := m.read(m.ehHdr.lo, 4+8+8); len(h) >= 12 && h[0] == 1 && h[3] == peDataRel|peSdata4 {
+		at := m.ehHdr.lo + 4
+		if _, n, ok := encoded(h[4:], h[1], at, m.ehHdr.lo); ok {
+			if c, k, ok := encoded(h[4+n:], h[2], at+uint64(n), m.ehHdr.lo); ok && c <= maxTable/8 {
+				tab := m.read(at+uint64(n+k), c*8)
+				if uint64(len(tab)) == c*8 && c > 0 {
+					m.frames = &frameTable{base: m.ehHdr.lo, tab: tab}
+					return m.frames
+				}
+			}
+		}
+	}
+	if s := m.sec(".eh_frame"); s != nil {
+		m.frames.spans = m.walkFrames(s)
+	}
+	return m.frames
+}
+
+func (f *frameTable) start(i int) uint64 {
+	return f.base + uint64(int64(int32(le.Uint32(f.tab[i*8:]))))
+}
+
+func (f *frameTable) find(m *Module, v uint64) (span, bool) {
+	if f.tab == nil {
+		return find(f.spans, v)
+	}
+	i := sort.Search(len(f.tab)/8, func(i int) bool { return f.start(i) > v }) - 1
+	if i < 0 {
+		return span{}, false
+	}
+	s, ok := f.at(m, i)
+	return s, ok && v >= s.lo && v < s.hi
+}
+
+// at returns the span of the table's entry i.
+func (f *frameTable) at(m *Module, i int) (span, bool) {
+	fde := f.base + uint64(int64(int32(le.Uint32(f.tab[i*8+4:]))))
+	b := m.read(fde, 4+8+4+8+8)
+	if len(b) < 16 {
+		return span{}, false
+	}
+	var cies cieCache
+	s, _, ok := m.fde(b, fde, &cies)
+	return s, ok && s.lo == f.start(i)
+}
+
+func (f *frameTable) list(m *Module) []span {
+	if f.tab == nil {
+		return f.spans
+	}
+	var out []span
+	// The FDEs are read through a window: one read each would be slow.
+	var cies cieCache
+	var win []byte
+	var winAt uint64
+	for i := 0; i < len(f.tab)/8; i++ {
+		fde := f.base + uint64(int64(int32(le.Uint32(f.tab[i*8+4:]))))
+		if fde < winAt || fde+32 > winAt+uint64(len(win)) {
+			winAt = fde
+			if win = m.read(fde, 1<<16); len(win) < 16 {
+				win = nil
+				continue
+			}
+		}
+		if s, _, ok := m.fde(win[fde-winAt:], fde, &cies); ok && s.lo == f.start(i) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// cieCache remembers the pointer encoding of the last CIE.
+type cieCache struct {
+	at  uint64
+	enc byte
+	ok  bool
+}
+
+// fde parses the record at address at. next is the address of the record
+// behind it, 0 at the end; ok is false when it is a CIE or not understood.
+func (m *Module) fde(b []byte, at uint64, cies *cieCache) (s span, next uint64, ok bool) {
+	if len(b) < 8 {
+		return span{}, 0, false
+	}
+	n := uint64(le.Uint32(b))
+	p := uint64(4)
+	if n == 0xffffffff {
+		if len(b) < 16 {
+			return span{}, 0, false
+		}
+		n, p = le.Uint64(b[4:]), 12
+	}
+	if n == 0 || n > 1<<32 {
+		return span{}, 0, false
+	}
+	next = at + p + n
+	id := uint64(le.Uint32(b[p:]))
+	if id == 0 {
+		return span{}, next, false
+	}
+	cie := at + p - id
+	if !cies.ok || cies.at != cie {
+		enc, ok := m.cie(cie)
+		if !ok {
+			return span{}, next, false
+		}
+		*cies = cieCache{cie, enc, true}
+	}
+	p += 4
+	lo, k, ok := encoded(b[p:], cies.enc, at+p, 0)
+	if !ok {
+		return span{}, next, false
+	}
+	p += uint64(k)
+	size, _, ok := encoded(b[p:], cies.enc&0x0f, 0, 0)
+	if !ok || size == 0 || lo+size < lo || size > 1<<32 {
+		return span{}, next, false
+	}
+	return span{lo, lo + size}, next, true
+}
+
+// cie returns the encoding of the addresses in the FDEs of the CIE at address
+// at.
+func (m *Module) cie(at uint64) (byte, bool) {
+	b := m.read(at, 64)
+	if len(b) < 12 || le.Uint32(b) == 0 {
+		return 0, false
+	}
+	p := 4
+	if le.Uint32(b) == 0xffffffff {
+		p = 12
+	}
+	if len(b) < p+5 || le.Uint32(b[p:]) != 0 || b[p+4] != 1 && b[p+4] != 3 {
+		return 0, false
+	}
+	ver := b[p+4]
+	p += 5
+	aug := p
+	for p < len(b) && b[p] != 0 {
+		p++
+	}
+	if p >= len(b) {
+		return 0, false
+	}
+	a := string(b[aug:p])
+	p++
+	if a == "" {
+		return peAbs, true
+	}
+	if a[0] != 'z' {
+		return 0, false
+	}
+	leb := func() {
+		for p < len(b) && b[p]&0x80 != 0 {
+			p++
+		}
+		p++
+	}
+	leb() // code alignment
+	leb() // data alignment
+	if ver == 1 {
+		p++ // return address register
+	} else {
+		leb()
+	}
+	leb() // length of the augmentation data
+	for _, c := range a[1:] {
+		if p >= len(b) {
+			return 0, false
+		}
+		switch c {
+		case 'R':
+			return b[p], true
+		case 'L':
+			p++
+		case 'P':
+			_, n, ok := encoded(b[p+1:], b[p]&0x0f, 0, 0)
+			if !ok {
+				return 0, false
+			}
+			p += 1 + n
+		case 'S', 'B':
+		default:
+			return 0, false
+		}
+	}
+	return peAbs, true
+}
+
+// walkFrames reads all of .eh_frame.
+func (m *Module) walkFrames(s *section) []span {
+	b, err := m.at(s.off, s.size)
+	if err != nil {
+		return nil
+	}
+	var out []span
+	var cies cieCache
+	for p := uint64(0); p+16 <= uint64(len(b)); {
+		x, next, ok := m.fde(b[p:], s.addr+p, &cies)
+		if ok {
+			out = append(out, x)
+		}
+		if next <= s.addr+p {
+			break
+		}
+		p = next - s.addr
+	}
+	return m.sortSpans(out)
+}

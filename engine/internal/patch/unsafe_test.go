@@ -1,0 +1,9 @@
+package patch
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func ptr(p *unix.Iovec) unsafe.Pointer { return unsafe.Pointer(p) }
