@@ -23,13 +23,13 @@ func newDoctor() *cobra.Command {
 			if err != nil {
 				self = "/proc/self/exe"
 			}
-			store, err := storeDir(os.Getenv)
+			store, err := openStore()
 			if err != nil {
 				return err
 			}
 			found := doctor.Run(doctor.Options{
 				Proc: "/proc", Cgrp: "/sys/fs/cgroup",
-				Store: store, GDB: gdb, Path: os.Getenv("PATH"),
+				Store: store.Dir, GDB: gdb, Path: os.Getenv("PATH"),
 				Probe: []string{self, probeCommand},
 			})
 			if err := doctor.Write(cmd.OutOrStdout(), found, colors(os.Stdout)); err != nil {

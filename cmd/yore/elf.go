@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"yore/cmd/yore/internal/inspect"
 )
 
 // A targetError says in one sentence why a path is not a program that yore can
@@ -75,7 +77,7 @@ func checkProgram(name, path string, args []string) error {
 		return bad(problemForeign, "%s", msg)
 	}
 	if !mayExecute(path) {
-		return bad(problemNotExec, "is not executable; try: chmod +x %s", shellQuote(name))
+		return bad(problemNotExec, "is not executable; try: chmod +x %s", inspect.Quote(name))
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func describeNonELF(name string, head []byte, args []string) string {
 			return "is a script that names no interpreter"
 		}
 		words := append(append(append([]string{"yore", "run"}, interp...), name), args...)
-		return "is a script; to debug its interpreter: " + shellJoin(words)
+		return "is a script; to debug its interpreter: " + inspect.Command(words)
 	case strings.HasPrefix(string(head), "MZ"):
 		return "is a Windows program; yore runs Linux x86-64 programs"
 	case strings.HasPrefix(string(head), "\xcf\xfa\xed\xfe"), strings.HasPrefix(string(head), "\xca\xfe\xba\xbe"):

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"yore/cmd/yore/internal/inspect"
 )
 
 // newRoot builds the command tree. A command that is not in it does not exist.
@@ -40,6 +42,10 @@ func newRoot() *cobra.Command {
 // commands lists yore's commands, in the order of the help.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newInfo(),
+		newDump(),
+		newLs(),
+		newRm(),
 		newDoctor(),
 		newProbe(),
 		newVersion(),
@@ -69,7 +75,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	}
 	if _, err := os.Stat(args[0]); err == nil || strings.Contains(args[0], "/") {
 		if root.CommandPath() == "yore" && hasCommand(root, "run") {
-			return usagef("%s; to debug a program: yore run %s", msg, shellJoin(args))
+			return usagef("%s; to debug a program: yore run %s", msg, inspect.Command(args))
 		}
 	}
 	return usagef("%s", msg)

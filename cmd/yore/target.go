@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"yore/engine/trace"
 )
 
 // A target is what a command was asked to debug: a program with its arguments,
@@ -22,7 +25,13 @@ type target struct {
 type sniffer struct {
 	Dir   string // the working directory, absolute
 	Path  string // $PATH
-	Store string // the directory of recordings
+	Store trace.Store
+}
+
+// openStore returns the person's store, which need not exist.
+func openStore() (trace.Store, error) {
+	s, err := trace.DefaultStore()
+	return s, withStatus(exitMachine, err)
 }
 
 // newSniffer returns a sniffer for this process.
@@ -31,7 +40,7 @@ func newSniffer() (sniffer, error) {
 	if err != nil {
 		return sniffer{}, withStatus(exitMachine, fmt.Errorf("working directory: %w", err))
 	}
-	store, err := storeDir(os.Getenv)
+	store, err := openStore()
 	if err != nil {
 		return sniffer{}, err
 	}
@@ -56,24 +65,26 @@ func (s sniffer) program(words []string) (target, error) {
 	return target{Path: path, Args: words}, nil
 }
 
-// any resolves words as a recording or a program: `latest` and what has the
-// form of a recording is one, everything else is a program. A single word that
-// no program answers to may be a recording's name in the store.
+// any resolves words as a recording or a program. A single word is a recording
+// when it is `latest` or a recording's directory, or when it is the name of one
+// in the store and no program answers to it; everything else is a program.
 func (s sniffer) any(words []string) (target, error) {
-	if len(words) == 1 {
-		if dir, ok := s.recordingAt(words[0]); ok {
-			return target{Recording: dir}, nil
-		}
+	if len(words) > 1 {
+		return s.program(words)
 	}
-	t, err := s.program(words)
-	if err == nil || len(words) > 1 || strings.Contains(words[0], "/") {
-		return t, err
-	}
-	if dir := filepath.Join(s.Store, words[0]); isRecording(dir) {
+	name := words[0]
+	if dir := s.abs(name); name != "" && trace.IsRecording(dir) {
 		return target{Recording: resolve(dir)}, nil
 	}
-	if words[0] == "latest" {
-		return t, &targetError{problemMissing, "", "latest: there is no recording yet in " + s.Store}
+	if name == trace.Latest {
+		dir, err := s.recording(name)
+		return target{Recording: dir}, err
+	}
+	t, err := s.program(words)
+	if err != nil && !strings.Contains(name, "/") && name != "" {
+		if dir, rerr := s.recording(name); rerr == nil {
+			return target{Recording: dir}, nil
+		}
 	}
 	return t, err
 }
@@ -81,44 +92,40 @@ func (s sniffer) any(words []string) (target, error) {
 // recording resolves the name of a recording: a directory, or a name in the
 // store; "" is `latest`.
 func (s sniffer) recording(name string) (string, error) {
-	if name == "" {
-		name = "latest"
+	path := s.abs(name)
+	if name != "" && trace.IsRecording(path) {
+		return resolve(path), nil
 	}
-	if dir, ok := s.recordingAt(name); ok {
-		return dir, nil
-	}
-	if !strings.Contains(name, "/") {
-		if dir := filepath.Join(s.Store, name); isRecording(dir) {
+	bare := !strings.Contains(name, "/")
+	if bare {
+		dir, err := s.Store.Resolve(name)
+		if err == nil && trace.IsRecording(dir) {
 			return resolve(dir), nil
 		}
-		if name == "latest" {
-			return "", &targetError{problemMissing, "", "there is no recording yet in " + s.Store + " (make one with: yore record PROG)"}
+		if err != nil && !errors.Is(err, trace.ErrNoRecording) {
+			return "", err
 		}
 	}
-	path := s.abs(name)
 	st, err := os.Stat(path)
 	switch {
-	case err != nil && strings.Contains(name, "/"):
-		return "", &targetError{problemMissing, path, name + ": no such recording"}
+	case name == "", err != nil && name == trace.Latest:
+		return "", &targetError{problemMissing, "", "there is no recording yet in " + s.Store.Dir}
+	case err != nil && bare:
+		return "", &targetError{problemMissing, path, name + ": no such recording, here or in " + s.Store.Dir}
 	case err != nil:
-		return "", &targetError{problemMissing, path, name + ": no such recording, here or in " + s.Store}
-	case !st.IsDir():
-		return "", &targetError{problemForeign, path, name + ": is not a recording"}
+		return "", &targetError{problemMissing, path, name + ": no such recording"}
+	case st.IsDir():
+		return "", &targetError{problemForeign, path, name + ": is a directory, but not a recording"}
 	}
-	return "", &targetError{problemForeign, path, name + ": is a directory, but not a recording (it has no meta file)"}
+	return "", &targetError{problemForeign, path, name + ": is not a recording"}
 }
 
-// recordingAt reports the recording that name means without any search but for
-// `latest`: the path of a recording's directory.
-func (s sniffer) recordingAt(name string) (string, bool) {
-	dir := s.abs(name)
-	if name == "latest" && !isRecording(dir) {
-		dir = filepath.Join(s.Store, name)
+// resolve follows links, so that `latest` keeps meaning what it meant.
+func resolve(dir string) string {
+	if r, err := filepath.EvalSymlinks(dir); err == nil {
+		return r
 	}
-	if !isRecording(dir) {
-		return "", false
-	}
-	return resolve(dir), true
+	return dir
 }
 
 // lookup finds the file that a shell would run for name.
@@ -191,23 +198,4 @@ func (s sniffer) abs(path string) string {
 
 func mayExecute(path string) bool {
 	return unix.Access(path, unix.X_OK) == nil
-}
-
-// shellJoin prints words so that a shell reads them back.
-func shellJoin(words []string) string {
-	q := make([]string, len(words))
-	for i, w := range words {
-		q[i] = shellQuote(w)
-	}
-	return strings.Join(q, " ")
-}
-
-func shellQuote(w string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=+,@%", r)
-	}
-	if w != "" && strings.TrimFunc(w, plain) == "" {
-		return w
-	}
-	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }

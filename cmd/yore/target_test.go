@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"yore/engine/trace"
 )
 
 // elfFile returns a minimal ELF file: a header and, with loader set, a PT_INTERP.
@@ -132,15 +134,30 @@ func expect(t *testing.T, name string, err error, kind targetProblem, want strin
 	}
 }
 
+// record makes an empty recording in dir.
+func record(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, err := trace.CreateAt(dir, false, trace.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A small world: a working directory with programs and recordings, a PATH of
 // two directories, a store with a recording and `latest`.
 func world(t *testing.T) sniffer {
 	t.Helper()
 	root := t.TempDir()
-	s := sniffer{Dir: root + "/cwd", Path: root + "/shims:" + root + "/bin::", Store: root + "/store"}
+	s := sniffer{Dir: root + "/cwd", Path: root + "/shims:" + root + "/bin::", Store: trace.Store{Dir: root + "/store"}}
 	write(t, s.Dir+"/prog", native(""), 0o755)
 	write(t, s.Dir+"/data", []byte("x"), 0o644)
-	write(t, s.Dir+"/rec/meta", []byte("meta"), 0o644)
+	record(t, s.Dir+"/rec")
 	write(t, s.Dir+"/dir/file", nil, 0o644)
 	write(t, s.Dir+"/ls-1/other", nil, 0o644) // a directory of a recording's name
 	write(t, root+"/shims/python3", []byte("#!/bin/bash\n"), 0o755)
@@ -149,9 +166,9 @@ func world(t *testing.T) sniffer {
 	write(t, root+"/bin/python3", native(""), 0o755)
 	write(t, root+"/bin/ls", native(""), 0o755)
 	write(t, root+"/bin/readme", []byte("text"), 0o644)
-	write(t, s.Store+"/ls-1/meta", []byte("meta"), 0o644)
-	write(t, s.Store+"/tool/meta", []byte("meta"), 0o644)
-	if err := os.Symlink("ls-1", s.Store+"/latest"); err != nil {
+	record(t, s.Store.Dir+"/ls-1")
+	record(t, s.Store.Dir+"/tool")
+	if err := os.Symlink("ls-1", s.Store.Dir+"/latest"); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -206,8 +223,8 @@ func TestSniffAny(t *testing.T) {
 	if _, err := s.any([]string{"prog"}); err == nil || err.Error() != "prog: no such program on PATH; did you mean ./prog?" {
 		t.Errorf("prog, without the working directory on PATH: %v", err)
 	}
-	s.Store = root + "/nostore"
-	if _, err := s.any([]string{"latest"}); err == nil || err.Error() != "latest: there is no recording yet in "+s.Store {
+	s.Store.Dir = root + "/nostore"
+	if _, err := s.any([]string{"latest"}); err == nil || err.Error() != "there is no recording yet in "+s.Store.Dir {
 		t.Errorf("latest of an empty store: %v", err)
 	}
 }
@@ -222,10 +239,10 @@ func TestSniffRecording(t *testing.T) {
 		{"tool", "store/tool", ""},
 		{"rec", "cwd/rec", ""},
 		{"../cwd/rec", "cwd/rec", ""},
-		{"dir", "", "dir: is a directory, but not a recording (it has no meta file)"},
+		{"dir", "", "dir: is a directory, but not a recording"},
 		{"data", "", "data: is not a recording"},
 		{"./nosuch", "", "./nosuch: no such recording"},
-		{"nosuch", "", "nosuch: no such recording, here or in " + s.Store},
+		{"nosuch", "", "nosuch: no such recording, here or in " + s.Store.Dir},
 	} {
 		got, err := s.recording(c.name)
 		if c.err != "" {
@@ -255,30 +272,4 @@ func rel(root, path string) string {
 		return err.Error()
 	}
 	return r
-}
-
-func TestStoreDir(t *testing.T) {
-	for _, c := range []struct{ yore, xdg, home, want string }{
-		{"/y", "/x", "/h", "/y"},
-		{"", "/x", "/h", "/x/yore"},
-		{"", "x", "/h", "/h/.local/share/yore"},
-		{"", "", "/h", "/h/.local/share/yore"},
-		{"", "", "", ""},
-	} {
-		env := map[string]string{"YORE_DIR": c.yore, "XDG_DATA_HOME": c.xdg, "HOME": c.home}
-		got, err := storeDir(func(k string) string { return env[k] })
-		if got != c.want || (err != nil) != (c.want == "") {
-			t.Errorf("%v: got %q, %v", c, got, err)
-		}
-	}
-	if _, err := storeDir(func(string) string { return "" }); statusOf(err) != exitMachine {
-		t.Errorf("no HOME: status %d, want %d", statusOf(err), exitMachine)
-	}
-}
-
-func TestShellQuote(t *testing.T) {
-	got := shellJoin([]string{"a", "", "b c", "it's", "$x", "--k=v"})
-	if want := `a '' 'b c' 'it'\''s' '$x' --k=v`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
 }
