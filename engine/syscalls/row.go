@@ -57,6 +57,7 @@ type Row struct {
 	sig  string // kinds of the arguments, for Format
 	outs []out
 	wait wait
+	file filed
 	sub  *sub // calls whose meaning depends on an operation argument
 }
 

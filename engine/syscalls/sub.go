@@ -22,6 +22,7 @@ type op struct {
 	name    string
 	outs    []out
 	wait    wait
+	file    filed
 	give    *given
 	compare bool // outputs are irregular: compare memory
 	early   bool // the word at argument 0 may be written before the call blocks

@@ -25,7 +25,7 @@ func text() string {
 		if r == nil {
 			continue
 		}
-		line(&b, fmt.Sprintf("%3d %-24s %-9s", r.Nr, r.Name, r.Class), r.sig, r.wait, r.outs, r.Why, "")
+		line(&b, fmt.Sprintf("%3d %-24s %-9s", r.Nr, r.Name, r.Class), r.sig, r.wait, r.outs, r.Why, r.file.String())
 		if r.Class == Refused {
 			fmt.Fprintf(&b, "%41s= -%v\n", "", errnoName(r.Errno))
 		}
@@ -43,6 +43,9 @@ func text() string {
 				}
 				if o.compare {
 					tag = "compared"
+				}
+				if o.file.kind != fNone {
+					tag = o.file.String()
 				}
 				if o.early {
 					tag = "a0[4] before it waits"

@@ -65,6 +65,26 @@ func snapshot(t *testing.T, pid int) []mapping {
 	return ms
 }
 
+// fileMappings returns the mappings that show a file.
+func fileMappings(t *testing.T, pid int) []Range {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rs []Range
+	for _, l := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		var start, end, off, inode uint64
+		var perm, dev string
+		if _, err := fmt.Sscanf(l, "%x-%x %s %x %s %d", &start, &end, &perm, &off, &dev, &inode); err != nil {
+			t.Fatalf("maps line %q: %v", l, err)
+		}
+		if inode != 0 {
+			rs = append(rs, Range{start, end - start})
+		}
+	}
+	return rs
+}
+
 // changed returns the ranges in which two snapshots differ, where both have
 // memory, each as long as the run of differing bytes.
 func changed(before, after []mapping) []Range {
@@ -485,6 +505,9 @@ func (v *verifier) finish(k *task, before []mapping) {
 	}
 	for i := range outs {
 		outs[i].Len -= v.trim
+	}
+	if _, ok := k.row.ChangesFile(k.args); ok {
+		outs = append(outs, fileMappings(v.t, v.pid)...)
 	}
 	v.check(before, append(outs, v.others(k)...), k.call+" = "+result(ret))
 	if ret >= 0 {
