@@ -98,7 +98,7 @@ func entries(pagemap int, r Range, out PageSet, keep func(uint64) bool) PageSet 
 // process has written since its own latest fork, while the other side of that
 // fork lives (proc_pid_pagemap(5), bit 56).
 func (s *Space) exclusive() (PageSet, error) {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.PID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.Via), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("pagemap: %w", err)
 	}
@@ -118,7 +118,7 @@ func (s *Space) exclusive() (PageSet, error) {
 
 // Anonymous returns the private pages that hold data of their own.
 func (s *Space) Anonymous() (PageSet, error) {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.PID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.Via), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("pagemap: %w", err)
 	}

@@ -10,12 +10,15 @@ import (
 
 // Space is the address space of a traced process.
 type Space struct {
-	PID int // kernel process id of any task that lives in it
+	PID int // kernel process id
+	// Via is a task to reach the space's files in /proc through; the leader
+	// unless that has ended before other threads.
+	Via int
 	mem int // descriptor of /proc/PID/mem, -1 until needed
 }
 
 // NewSpace returns the address space of process pid.
-func NewSpace(pid int) *Space { return &Space{PID: pid, mem: -1} }
+func NewSpace(pid int) *Space { return &Space{PID: pid, Via: pid, mem: -1} }
 
 // Close gives up the space's descriptor.
 func (s *Space) Close() {
@@ -27,7 +30,7 @@ func (s *Space) Close() {
 
 func (s *Space) memfd() int {
 	if s.mem < 0 {
-		fd, err := unix.Open(fmt.Sprintf("/proc/%d/mem", s.PID), unix.O_RDWR|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/mem", s.Via), unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err == nil {
 			s.mem = fd
 		}
@@ -110,7 +113,7 @@ func (r *Region) Kernel() bool {
 
 // Maps reads the mappings, in address order.
 func (s *Space) Maps() ([]Region, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", s.PID))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", s.Via))
 	if err != nil {
 		return nil, fmt.Errorf("mappings: %w", err)
 	}

@@ -216,3 +216,11 @@ func (t *Task) Stash(sig int) {
 	t.fail(ptrace.GetSiginfo(t.TID, &s.Info))
 	t.stray = append(t.stray, s)
 }
+
+// Note takes the status of a stop that somebody else waited for.
+func (t *Task) Note(st ptrace.Status) {
+	t.have = false
+	if !st.Stopped() {
+		t.fail(fmt.Errorf("task %d %v", t.TID, st))
+	}
+}

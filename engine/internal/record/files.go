@@ -1,0 +1,78 @@
+package record
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// File is a file that the program has mapped.
+type File struct {
+	ID    uint32
+	Path  string
+	Dev   uint64
+	Inode uint64
+	Size  int64
+	Mtime int64 // ns
+	Code  bool  // it has been mapped executable
+	fd    int
+}
+
+// Files is the table of mapped files. It keeps each open, so that replay in the
+// same session finds the same file whatever happens to its name.
+type Files struct {
+	byID []*File // index id-1
+	by   map[fileKey]*File
+}
+
+type fileKey struct {
+	dev, ino    uint64
+	size, mtime int64
+}
+
+func newFiles() *Files { return &Files{by: map[fileKey]*File{}} }
+
+// Close gives up the files.
+func (f *Files) Close() {
+	for _, x := range f.byID {
+		unix.Close(x.fd)
+	}
+	f.byID, f.by = nil, nil
+}
+
+// List returns all files, in the order of their ids, which count from 1.
+func (f *Files) List() []*File { return f.byID }
+
+// Path returns a path that opens file id while the table is open.
+func (f *Files) Path(id uint32) (string, error) {
+	if id == 0 || int(id) > len(f.byID) {
+		return "", fmt.Errorf("mapped file %d is unknown", id)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.byID[id-1].fd), nil
+}
+
+// add returns the entry of the file that descriptor fd of process pid refers
+// to.
+func (f *Files) add(pid, fd int) (*File, error) {
+	link := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
+	own, err := unix.Open(link, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(own, &st); err != nil {
+		unix.Close(own)
+		return nil, err
+	}
+	k := fileKey{st.Dev, st.Ino, st.Size, st.Mtim.Nano()}
+	if x := f.by[k]; x != nil {
+		unix.Close(own)
+		return x, nil
+	}
+	path, _ := os.Readlink(link)
+	x := &File{ID: uint32(len(f.byID) + 1), Path: path, Dev: st.Dev, Inode: st.Ino, Size: st.Size, Mtime: k.mtime, fd: own}
+	f.byID = append(f.byID, x)
+	f.by[k] = x
+	return x, nil
+}

@@ -1,0 +1,84 @@
+package record
+
+import (
+	"golang.org/x/sys/unix"
+
+	"yore/engine/internal/tracee"
+	"yore/engine/syscalls"
+	"yore/engine/trace"
+)
+
+// captureMax is the size up to which the content of a mapped data file goes into
+// the log; larger ones, and executables, are kept by reference.
+const captureMax = 1 << 20
+
+func pageUp(v uint64) uint64 { return (v + tracee.PageSize - 1) &^ (tracee.PageSize - 1) }
+
+// mapped completes the event of a successful mmap or shmat: what was mapped,
+// and from where its content comes. Time sources in new code are patched.
+func (r *Recorder) mapped(t *Thread, e *trace.Event) error {
+	addr := uint64(e.Ret)
+	if e.NR == unix.SYS_SHMAT {
+		return r.attached(e, addr)
+	}
+	a := e.Args
+	m := trace.Map{Addr: addr, Len: pageUp(a[1]), Prot: uint32(a[2]), Shared: a[3]&unix.MAP_SHARED != 0}
+	r.shared = r.shared || m.Shared
+	if a[3]&unix.MAP_ANONYMOUS != 0 {
+		e.Maps = []trace.Map{m}
+		return nil
+	}
+	exec := m.Prot&unix.PROT_EXEC != 0
+	f, err := r.files.add(r.space.PID, int(int32(a[4])))
+	if err == nil && (m.Len > captureMax || exec || f.Code) {
+		m.File, m.Off = f.ID, a[5]
+		if exec {
+			f.Code = true
+		}
+	} else {
+		e.Writes = append(e.Writes, r.grab([]syscalls.Range{{Addr: addr, Len: m.Len}})...)
+	}
+	e.Maps = []trace.Map{m}
+	if exec {
+		return r.patchMapped(t, e)
+	}
+	return nil
+}
+
+// attached completes a shmat.
+func (r *Recorder) attached(e *trace.Event, addr uint64) error {
+	r.shared = true
+	maps, err := r.space.Maps()
+	if err != nil {
+		return err
+	}
+	for _, g := range maps {
+		if g.Lo == addr {
+			e.Maps = []trace.Map{{Addr: addr, Len: g.Hi - g.Lo, Prot: g.Prot, Shared: true}}
+			e.Writes = append(e.Writes, r.grab([]syscalls.Range{{Addr: addr, Len: g.Hi - g.Lo}})...)
+			r.attachments = append(r.attachments, e.Maps[0])
+		}
+	}
+	return nil
+}
+
+// remapped completes calls that change existing mappings.
+func (r *Recorder) remapped(t *Thread, e *trace.Event) error {
+	switch e.NR {
+	case unix.SYS_SHMDT:
+		for i, m := range r.attachments {
+			if m.Addr == e.Args[0] {
+				e.Maps = []trace.Map{m}
+				r.attachments = append(r.attachments[:i], r.attachments[i+1:]...)
+				break
+			}
+		}
+	case unix.SYS_MUNMAP:
+		r.patches.forget(e.Args[0], e.Args[0]+pageUp(e.Args[1]))
+	case unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT:
+		if e.Args[2]&unix.PROT_EXEC != 0 {
+			return r.patchMapped(t, e)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package record
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/tracee"
+	"yore/engine/trace"
+)
+
+// child records the making of a child process, which runs natively: it gets the
+// program's own code back (no patches of ours), its own CPUs, and is let go. A
+// child that shares the program's memory (vfork) is watched by comparison: the
+// parent waits for it, and what the child wrote is an output of the call.
+func (r *Recorder) child(t *Thread) error {
+	shares := t.nr == unix.SYS_VFORK || t.nr == unix.SYS_CLONE && t.entry.Rdi&unix.CLONE_VM != 0
+	if shares && t.compare == nil {
+		return r.beginComparison(t)
+	}
+	if r.BeforeChild != nil {
+		if err := r.BeforeChild(); err != nil {
+			return err
+		}
+	}
+	r.Stats.Children++
+	made := 0
+	for {
+		st, err := t.Run(ptrace.Syscall, 0)
+		if err != nil {
+			return err
+		}
+		switch ev := st.Event(); {
+		case ev == unix.PTRACE_EVENT_FORK || ev == unix.PTRACE_EVENT_VFORK || ev == unix.PTRACE_EVENT_CLONE:
+			msg, err := ptrace.EventMessage(t.TID)
+			if err != nil {
+				return err
+			}
+			made = int(msg)
+			if err := r.letGo(made, shares); err != nil {
+				return err
+			}
+			continue
+		case st.IsSignal():
+			// While it waits for a vfork child; delivered when it is back.
+			t.Stash(st.Signal())
+			continue
+		case st.Event() == ptrace.EventStop:
+			continue
+		}
+		if r.AfterChild != nil {
+			if err := r.AfterChild(); err != nil {
+				return err
+			}
+		}
+		if !st.IsSyscall() {
+			return fmt.Errorf("record: system call %d by thread %d met %v", t.nr, t.ID, st)
+		}
+		return r.leave(t)
+	}
+}
+
+// letGo detaches a new child process.
+func (r *Recorder) letGo(pid int, shares bool) error {
+	task := tracee.NewTask(pid, tracee.NewSpace(pid))
+	defer task.Space.Close()
+	if st, err := task.Wait(); err != nil || st.Event() != ptrace.EventStop {
+		return fmt.Errorf("record: child process %d: %v %w", pid, st, err)
+	}
+	if !shares {
+		if err := r.patches.undo(task.Space); err != nil {
+			return fmt.Errorf("record: child process %d: %w", pid, err)
+		}
+	}
+	if r.affinity.Count() > 0 {
+		unix.SchedSetaffinity(pid, &r.affinity)
+	}
+	if r.ChildMemory != nil {
+		r.ChildMemory(pid)
+	}
+	return ptrace.Detach(pid, 0)
+}
+
+// exec records execve. On success the program is another: its memory is made
+// ready as at launch, and the recorder's idea of threads, signals and mappings
+// begins anew.
+func (r *Recorder) exec(t *Thread) error {
+	st, err := t.Run(ptrace.Syscall, 0)
+	for err == nil && st.IsSignal() {
+		t.Stash(st.Signal())
+		st, err = t.Run(ptrace.Syscall, 0)
+	}
+	if err != nil {
+		if len(r.threads) > 1 && t.ID != r.pid {
+			return r.execOfThread(t)
+		}
+		return err
+	}
+	if st.Event() != unix.PTRACE_EVENT_EXEC {
+		if !st.IsSyscall() {
+			return fmt.Errorf("record: execve by thread %d met %v", t.ID, st)
+		}
+		return r.leave(t)
+	}
+	return r.execed(t)
+}
+
+// execOfThread handles execve by a thread that is not the leader: the kernel
+// gives it the leader's id.
+func (r *Recorder) execOfThread(t *Thread) error {
+	for {
+		id, st, err := ptrace.Wait(r.pid, 0)
+		if err != nil {
+			return fmt.Errorf("record: execve by thread %d: %w", t.ID, err)
+		}
+		if id == r.pid && st.Event() == unix.PTRACE_EVENT_EXEC {
+			t.Task = tracee.NewTask(r.pid, r.space)
+			return r.execed(t)
+		}
+	}
+}
+
+// execed continues at EVENT_EXEC.
+func (r *Recorder) execed(t *Thread) error {
+	for id, u := range r.threads {
+		u.closeStat()
+		if u != t {
+			delete(r.threads, id)
+		}
+	}
+	old := t.ID
+	delete(r.threads, old)
+	r.space.Close()
+	r.space = tracee.NewSpace(r.pid)
+	t.Task = tracee.NewTask(r.pid, r.space)
+	if st, err := t.Run(ptrace.Syscall, 0); err != nil || !st.IsSyscall() {
+		return fmt.Errorf("record: after execve: %v %w", st, err)
+	}
+	if err := t.Prepare(); err != nil {
+		return fmt.Errorf("record: after execve: %w", err)
+	}
+	r.Lineage = &tracee.Lineage{}
+	r.actions = [65]action{}
+	r.patches = patchSet{}
+	r.brk, r.slots, r.shared, r.ready = 0, 0, false, nil
+	regs := *t.Regs()
+	regs.Orig_rax = ^uint64(0)
+	e := t.event(trace.Exec)
+	e.Regs, e.Child = &regs, int32(r.pid)
+	*t = Thread{Task: t.Task, ID: r.pid, statfd: -1, held: t.held, nr: t.nr, entry: t.entry}
+	r.threads[t.ID] = t
+	r.many.Store(false)
+	r.setCurrent(t)
+	if err := r.patchMapped(t, nil); err != nil {
+		return err
+	}
+	if err := r.append(e); err != nil {
+		return err
+	}
+	if r.AfterExec != nil {
+		return r.AfterExec()
+	}
+	return nil
+}
+
+// zombie reports whether a task has ended and waits to be reaped.
+func zombie(pid, tid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
+	if err != nil {
+		return true
+	}
+	i := bytes.LastIndexByte(b, ')')
+	return i > 0 && i+2 < len(b) && (b[i+2] == 'Z' || b[i+2] == 'X')
+}

@@ -1,0 +1,166 @@
+package record
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
+	"yore/engine/internal/tracee"
+	"yore/engine/trace"
+)
+
+// tape is a log in memory.
+type tape struct{ events []*trace.Event }
+
+func (p *tape) Append(e *trace.Event) (int64, error) {
+	p.events = append(p.events, e)
+	return int64(len(p.events) - 1), nil
+}
+func (p *tape) At(i int64) (*trace.Event, error) { return p.events[i], nil }
+func (p *tape) Len() int64                       { return int64(len(p.events)) }
+
+// roundTrip records a program to its end, replays it from its start and from
+// checkpoints on the way, and compares the end states.
+func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		t.Skip(err)
+	}
+	in, _ := os.Open("/dev/null")
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := tracee.Launch(tracee.Spec{Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{in, out, out}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &tape{}
+	type point struct {
+		c *tracee.Copy
+		n int64
+	}
+	var points []point
+	var r *Recorder
+	n := 0
+	opts := Options{Keep: true, Quantum: 5 * time.Millisecond}
+	execs := map[int64]*tracee.Copy{}
+	opts.AtBoundary = func() error {
+		n++
+		if n == 1 || n%101 == 0 && len(points) < 12 {
+			c, err := r.Freeze()
+			if err != nil {
+				return err
+			}
+			points = append(points, point{c, log.Len()})
+		}
+		return nil
+	}
+	opts.AfterExec = func() error {
+		c, err := r.Freeze()
+		execs[log.Len()-1] = c
+		return err
+	}
+	r, err = New(task, log, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Kill(); r.Close() })
+	t0 := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	for r.Ended() == nil {
+		st, err := r.Run(ctx, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Reason == Interrupted {
+			t.Fatal("timed out")
+		}
+	}
+	t.Logf("%v: recorded %d events in %v, %+v, %+v", args, log.Len(), time.Since(t0), r.Ended(), r.Stats)
+	env := &replay.Env{Log: log, FilePath: r.Files().Path, Restore: func(i int64) (*tracee.Copy, error) { return execs[i].Fork() }}
+	final, err := r.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer final.Kill()
+	for _, p := range points {
+		t1 := time.Now()
+		run := replay.New(p.c, env, p.n)
+		if err := run.Advance(ctx, log.Len()); err != nil {
+			t.Errorf("from event %d: %v", p.n, err)
+			explain(t, log, run.Next)
+			run.Kill()
+			continue
+		}
+		if p.n < 5 {
+			t.Logf("from event %d: replayed in %v", p.n, time.Since(t1))
+		}
+		compareStates(t, run, final, len(execs) > 0)
+		run.Kill()
+	}
+	return r, log
+}
+
+func explain(t *testing.T, log *tape, at int64) {
+	for i := max(0, at-6); i <= at && i < log.Len(); i++ {
+		e := log.events[i]
+		t.Logf("  %d: %v t%d nr %d ret %#x args %#x pc %#x", i, e.Kind, e.TID, e.NR, uint64(e.Ret), e.Args, e.PC)
+	}
+}
+
+// compareStates holds every byte and register of a against b.
+func compareStates(t *testing.T, a *replay.Runner, b *tracee.Copy, execs bool) {
+	t.Helper()
+	for _, id := range b.Live() {
+		x, err := a.ThreadRegs(id)
+		if err != nil {
+			t.Errorf("thread %d: %v", id, err)
+			continue
+		}
+		y, _ := b.ThreadRegs(id)
+		if x != y {
+			t.Errorf("thread %d: registers differ:\n%+v\n%+v", id, x, y)
+		}
+	}
+	maps, err := b.Space.Maps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range maps {
+		if m.Kernel() || m.Hi-m.Lo > 1<<30 {
+			continue
+		}
+		set := tracee.PageSet{{Lo: m.Lo, Hi: m.Hi}}
+		for range 3 {
+			addr, differs := tracee.FirstDifference(a.Space, b.Space, set, Ours)
+			if !differs {
+				break
+			}
+			t.Errorf("memory differs at %#x (%s)", addr, m.Path)
+			p := addr &^ 4095
+			set[0].Lo = p + 4096
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, args := range [][]string{{"true"}, {"ls", "-laR", "/etc/apt"}, {"bash", "-c", "for i in 1 2 3; do echo $i | cat; done; (exit 3)"},
+		{"python3", "-c", "import json,time,random; time.sleep(.01); print(json.dumps([random.random() for i in range(1000)])[:20])"},
+		{"python3", "-c", "import threading,queue\nq=queue.Queue()\ndef w():\n  for i in range(50): q.put(i)\nts=[threading.Thread(target=w) for _ in range(4)]\n[t.start() for t in ts]\n[t.join() for t in ts]\nprint(q.qsize())"},
+		{"sh", "-c", "exec env true"}} {
+		t.Run(args[0], func(t *testing.T) { roundTrip(t, args...) })
+	}
+}
+
+var _ = ptrace.Cont
