@@ -32,6 +32,7 @@ const maxFunc = 16 << 20
 // function is a decoded function.
 type function struct {
 	lo, hi  uint64
+	code    []byte // its bytes, and perhaps some behind
 	blocks  []Block
 	targets []uint64 // where direct branches inside the function go, sorted
 	partial bool     // only what is reached from the entry
@@ -89,7 +90,7 @@ func (t *Text) function(lo, hi uint64) (*function, error) {
 // sweep decodes the function [lo, hi) whose bytes, and perhaps some behind,
 // are code.
 func sweep(code []byte, lo, hi uint64) *function {
-	f := &function{lo: lo, hi: hi}
+	f := &function{lo: lo, hi: hi, code: code}
 	insts, ok := linear(code, lo, hi)
 	if ok {
 		ok = consistent(insts, lo, hi)

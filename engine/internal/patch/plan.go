@@ -31,6 +31,7 @@ type Plan struct {
 	orig     []Write
 	interior map[uint64]inner
 	byBase   []*Stub // sorted by base, rebuilt on demand
+	recent   *function
 }
 
 // inner is an instruction boundary inside a window.

@@ -2,7 +2,6 @@ package patch
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 )
 
@@ -26,24 +25,17 @@ func (p *Plan) windows(addr uint64) ([]window, error) {
 	if !p.text.FileBacked(addr) {
 		return nil, unpatchable(addr, "not in a file's text")
 	}
-	var code [32]byte
-	n := p.mem.Read(addr, code[:])
-	if n < 5 {
-		return nil, unpatchable(addr, "not readable")
-	}
-	if a := p.text.area(addr); addr+uint64(n) > a.Hi {
-		n = int(a.Hi - addr)
-	}
-	if n < 5 {
-		return nil, unpatchable(addr, "at the end of its mapping")
-	}
 	f := p.functionOf(addr)
 	if f != nil && !f.partial {
 		if b, _ := f.block(addr); b == nil && !f.padding(addr) {
 			return nil, unpatchable(addr, "not an instruction of its function")
 		}
 	}
-	first, err := Decode(code[:n], addr)
+	code := p.codeAt(f, addr)
+	if len(code) < 5 {
+		return nil, unpatchable(addr, "not readable, or at the end of its mapping")
+	}
+	first, err := Decode(code, addr)
 	if err != nil {
 		return nil, unpatchable(addr, "%v", err)
 	}
@@ -64,56 +56,83 @@ func (p *Plan) windows(addr uint64) ([]window, error) {
 	if first.Len >= 5 {
 		return []window{{insts: []Inst{first}, n: first.Len, direct: true}}, nil
 	}
-	// Several instructions.
-	w := window{insts: []Inst{first}, n: first.Len}
+	w := p.several(first, code)
 	var out []window
+	if w.n >= 5 {
+		out = append(out, w)
+	}
+	for k := len(w.insts); k > 0; k-- {
+		if x, ok := pun(w.insts[:k:k], code); ok {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+// several extends first by what follows it until there are five bytes, or
+// until what follows must stay in place.
+func (p *Plan) several(first Inst, code []byte) window {
+	w := window{insts: []Inst{first}, n: first.Len}
 	ended := !first.Falls()
 	for w.n < 5 {
-		next := addr + uint64(w.n)
+		next := first.PC + uint64(w.n)
 		last := &w.insts[len(w.insts)-1]
 		if last.Kind == Call || last.Kind == CallIndirect {
 			break // every return would fault
 		}
 		if ended {
 			// Only padding may follow, and nothing that a function starts with.
-			if lo, _, ok := p.text.Func(next); ok && lo == next {
+			if f := p.functionOf(next); f != nil && (f.lo == next || f.targeted(next)) {
 				break
 			}
 		}
-		i, err := Decode(code[w.n:n], next)
+		i, err := Decode(code[w.n:], next)
 		if err != nil || !i.movable() || ended && !i.Nop {
 			break
 		}
-		w.insts = append(slices.Clone(w.insts), i)
+		w.insts = append(w.insts, i)
 		w.cons[w.n-1] = faulting
 		w.n += i.Len
 		ended = ended || !i.Falls()
 	}
+	return w
+}
+
+// pun makes a window of insts that leaves the bytes behind them as they are.
+func pun(insts []Inst, code []byte) (window, bool) {
+	w := window{insts: insts}
+	for j := range insts {
+		if w.n > 0 && w.n < 5 {
+			w.cons[w.n-1] = faulting
+		}
+		w.n += insts[j].Len
+	}
 	if w.n >= 5 {
-		out = append(out, w)
+		return w, false
 	}
-	// Puns, the longest first.
-	for k := len(w.insts); k > 0; k-- {
-		x := window{insts: w.insts[:k:k]}
-		for j := range x.insts {
-			if x.n > 0 && x.n < 5 {
-				x.cons[x.n-1] = faulting
-			}
-			x.n += x.insts[j].Len
-		}
-		if x.n >= 5 {
-			continue
-		}
-		for b := x.n; b < 5; b++ {
-			x.cons[b-1] = []byte{code[b]}
-		}
-		out = append(out, x)
+	for b := w.n; b < 5; b++ {
+		w.cons[b-1] = code[b : b+1 : b+1]
 	}
-	return out, nil
+	return w, true
+}
+
+// codeAt returns the bytes at addr, enough of them for any window.
+func (p *Plan) codeAt(f *function, addr uint64) []byte {
+	if f != nil && addr-f.lo+20 <= uint64(len(f.code)) {
+		return f.code[addr-f.lo : addr-f.lo+20]
+	}
+	b := make([]byte, 20)
+	if a := p.text.area(addr); addr+20 > a.Hi {
+		b = b[:a.Hi-addr]
+	}
+	return b[:p.mem.Read(addr, b)]
 }
 
 // functionOf returns the decoded function around addr, nil when unknown.
 func (p *Plan) functionOf(addr uint64) *function {
+	if f := p.recent; f != nil && addr >= f.lo && addr < f.hi {
+		return f
+	}
 	lo, hi, ok := p.text.Func(addr)
 	if !ok {
 		return nil
@@ -122,6 +141,7 @@ func (p *Plan) functionOf(addr uint64) *function {
 	if err != nil {
 		return nil
 	}
+	p.recent = f
 	return f
 }
 
