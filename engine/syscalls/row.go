@@ -58,7 +58,10 @@ type Row struct {
 	outs []out
 	wait wait
 	file filed
-	sub  *sub // calls whose meaning depends on an operation argument
+	// inPlace: the kernel must see the program's own addresses.
+	inPlace bool
+
+	sub *sub // calls whose meaning depends on an operation argument
 }
 
 // byNr has a row for each number up to the highest one, nil in the gaps.
@@ -144,13 +147,20 @@ func (r *Row) Outputs(a Args, ret int64, m Mem) (out []Range, known bool) {
 
 // OutputBuffers returns, at entry, what the kernel may write while the call is
 // in progress: the largest outputs that the arguments declare. It is nil for a
-// call that does not block, that writes nothing, or whose outputs are not known.
+// call that does not block, that writes nothing, whose outputs are not known,
+// or whose memory must stay where it is: futexes, whose address is what they
+// are known by, and vmsplice, which may keep the caller's pages.
 func (r *Row) OutputBuffers(a Args, m Mem) []Range {
-	if r.Class == Compared || !r.MayBlock(a, m) {
+	if r.Class != Emulated || r.inPlace || !r.MayBlock(a, m) {
 		return nil
 	}
+	return r.declared(a, m)
+}
+
+// declared returns the largest outputs that the arguments allow.
+func (r *Row) declared(a Args, m Mem) []Range {
 	c := ctx{a: a, m: m, declared: true}
-	if !r.eval(&c) {
+	if r.Class == Compared || !r.eval(&c) {
 		return nil
 	}
 	return c.out

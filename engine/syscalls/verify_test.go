@@ -522,7 +522,7 @@ func (v *verifier) others(k *task) []Range {
 	var rs []Range
 	for _, o := range v.tasks {
 		if o != k && o.blocked {
-			rs = append(rs, o.row.OutputBuffers(o.args, memory(v.pid))...)
+			rs = append(rs, o.row.declared(o.args, memory(v.pid))...)
 		}
 	}
 	return rs
