@@ -28,14 +28,15 @@ import (
 // isTimeSite reports whether instructions of kind k are to be replaced.
 func isTimeSite(k TimeSource) bool {
 	switch k {
-	case RDTSC, RDTSCP, RDRAND, RDSEED, RDPID, RDPRU:
+	case RDTSC, RDTSCP, RDRAND, RDSEED, RDPID, RDPRU, CPUID:
 		return true
 	}
 	return false
 }
 
 // TimeSites returns the time sources among the instructions of [lo, hi), in
-// address order: rdtsc, rdtscp, rdrand, rdseed, rdpid, rdpru. unsure are
+// address order: rdtsc, rdtscp, rdrand, rdseed, rdpid, rdpru, and cpuid (whose
+// answer depends on the processor that happens to execute it). unsure are
 // addresses that hold such bytes in executable memory and may be code or data.
 func (t *Text) TimeSites(lo, hi uint64) (sites []Inst, unsure []uint64) {
 	for _, a := range t.areas {
@@ -58,7 +59,7 @@ func (t *Text) TimeSites(lo, hi uint64) (sites []Inst, unsure []uint64) {
 	return sites, unsure
 }
 
-var timePatterns = [][]byte{{0x0f, 0x31}, {0x0f, 0x01, 0xf9}, {0x0f, 0x01, 0xfd}, {0x0f, 0xc7}}
+var timePatterns = [][]byte{{0x0f, 0x31}, {0x0f, 0x01, 0xf9}, {0x0f, 0x01, 0xfd}, {0x0f, 0xc7}, {0x0f, 0xa2}}
 
 // candidates returns the addresses in [lo, hi) of the 0F byte of what looks
 // like a time source.

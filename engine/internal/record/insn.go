@@ -12,7 +12,7 @@ import (
 	"yore/engine/trace"
 )
 
-// Instructions whose result comes from outside (rdtsc, rdrand…) are overwritten
+// Instructions whose result comes from outside (rdtsc, rdrand, cpuid…) are overwritten
 // by ud2 as their code is mapped. The fault brings them to emulate, which does
 // their work and logs the result.
 
@@ -82,20 +82,28 @@ func (r *Recorder) emulate(t *Thread) (done bool, err error) {
 	if code == nil {
 		return false, nil
 	}
-	in, err := patch.Decode(code, x.Rip)
-	if err != nil {
-		return false, err
-	}
 	e := &trace.Event{Kind: trace.Insn, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp}
-	if err := result(&in, &x); err != nil {
+	if err := Emulate(code, &x); err != nil {
 		return false, err
 	}
-	x.Rip += uint64(in.Len)
-	x.Orig_rax = ^uint64(0)
 	t.SetRegs(x)
 	e.Regs = &x
 	r.boundary = true
 	return true, r.append(e)
+}
+
+// Emulate does the work of the patched instruction that was code, at x.Rip.
+func Emulate(code []byte, x *unix.PtraceRegs) error {
+	in, err := patch.Decode(code, x.Rip)
+	if err != nil {
+		return err
+	}
+	if err := result(&in, x); err != nil {
+		return err
+	}
+	x.Rip += uint64(in.Len)
+	x.Orig_rax = ^uint64(0)
+	return nil
 }
 
 // result puts a time source's result into the registers.
@@ -111,6 +119,14 @@ func result(in *patch.Inst, x *unix.PtraceRegs) error {
 	case patch.RDRAND, patch.RDSEED:
 		setReg(x, in.Reg, in.OpSize, rand.Uint64())
 		x.Eflags = x.Eflags&^arithmetic | 1
+	case patch.CPUID:
+		leaf, sub := uint32(x.Rax), uint32(x.Rcx)
+		a, b, c, d := cpuid(leaf, sub)
+		if leaf == 7 && sub == 0 {
+			b &^= 1<<4 | 1<<11 // HLE, RTM: transactions do not survive a tracer
+			c &^= 1 << 5       // WAITPKG: umwait tells time
+		}
+		x.Rax, x.Rbx, x.Rcx, x.Rdx = uint64(a), uint64(b), uint64(c), uint64(d)
 	case patch.RDPID:
 		setReg(x, in.Reg, 8, 0)
 	default:
@@ -134,4 +150,42 @@ func setReg(x *unix.PtraceRegs, n, size uint8, v uint64) {
 	}
 }
 
-func (r *Recorder) timeSources(maps []tracee.Region, lo, hi uint64) []patch.Inst { return nil }
+// timeSources returns the time sources in the executable private mappings that
+// begin in [lo, hi).
+func (r *Recorder) timeSources(maps []tracee.Region, lo, hi uint64) []patch.Inst {
+	var out []patch.Inst
+	var text *patch.Text
+	for _, m := range maps {
+		if m.Prot&unix.PROT_EXEC == 0 || m.Lo < lo || m.Lo >= hi || m.Kernel() || Ours(m.Lo) {
+			continue
+		}
+		if text == nil {
+			text = patch.NewText(r.space, Regions(maps), r.modules)
+		}
+		sites, _ := text.TimeSites(m.Lo, m.Hi)
+		out = append(out, sites...)
+	}
+	return out
+}
+
+// Regions converts mappings for package patch.
+func Regions(maps []tracee.Region) []patch.Region {
+	out := make([]patch.Region, 0, len(maps))
+	for _, m := range maps {
+		out = append(out, patch.Region{Lo: m.Lo, Hi: m.Hi, Prot: m.Prot, Off: m.Off, Path: m.Path,
+			ID: moduleID(&m)})
+	}
+	return out
+}
+
+// moduleID identifies a mapped file's content to the cache of modules.
+func moduleID(m *tracee.Region) string {
+	if m.Inode == 0 {
+		return ""
+	}
+	var st unix.Stat_t
+	if unix.Stat(m.Path, &st) != nil || st.Ino != m.Inode {
+		return ""
+	}
+	return fmt.Sprintf("%x:%d:%d:%d", m.Dev, m.Inode, st.Size, st.Mtim.Nano())
+}

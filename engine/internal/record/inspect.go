@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"yore/engine/internal/ptrace"
+	"yore/engine/trace"
 )
 
 // DebugWord is a range that a debug register watches: 1, 2, 4 or 8 bytes at an
@@ -92,3 +93,35 @@ func (r *Recorder) Registers(tid int) (ptrace.Regs, []byte, error) {
 
 // InCall reports whether the thread is inside a system call.
 func (t *Thread) InCall() bool { return t.inCall }
+
+// SetThreadRegs writes a thread's registers for the debugger.
+func (r *Recorder) SetThreadRegs(tid int, x ptrace.Regs) error {
+	t := r.threads[tid]
+	if t == nil {
+		return fmt.Errorf("no thread %d", tid)
+	}
+	if t.inCall || t.state != user {
+		return fmt.Errorf("thread %d is inside a system call: its registers cannot be changed", tid)
+	}
+	t.SetRegs(x)
+	return t.Err()
+}
+
+// Poke writes memory for the debugger, and logs that and the current thread's
+// registers as an event.
+func (r *Recorder) Poke(writes []trace.Write) error {
+	t := r.cur
+	if t == nil {
+		return fmt.Errorf("the program cannot be changed while all its threads wait")
+	}
+	for _, w := range writes {
+		if err := r.space.Write(w.Addr, w.Data); err != nil {
+			return err
+		}
+	}
+	x := *t.Regs()
+	x.Orig_rax = ^uint64(0)
+	e := &trace.Event{Kind: trace.Poke, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp, Regs: &x, Writes: writes}
+	r.boundary = true
+	return r.append(e)
+}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yore/engine/internal/patch"
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/tracee"
 	"yore/engine/syscalls"
@@ -71,6 +72,7 @@ type Recorder struct {
 
 	actions     [65]action
 	files       *Files
+	modules     *patch.Cache
 	patches     patchSet
 	brk         uint64
 	slots       int         // scratch slots given out
@@ -170,7 +172,7 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 		opts.Quantum = 10 * time.Millisecond
 	}
 	r := &Recorder{Options: opts, log: log, space: t.Space, Lineage: &tracee.Lineage{}, pid: t.TID,
-		threads: map[int]*Thread{}, files: newFiles(), started: time.Now(), closed: make(chan struct{})}
+		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), started: time.Now(), closed: make(chan struct{})}
 	r.Stats.Unknown = map[string]int64{}
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
 	r.threads[th.ID] = th
