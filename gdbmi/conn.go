@@ -41,6 +41,9 @@ type Config struct {
 	// output, from one goroutine, and must not wait for a Send.
 	OnAsync  func(Async)
 	OnStream func(Stream)
+	// OnLate gets a second result of a command. gdb gives one when a command
+	// that has resumed the program, and was answered with "running", then fails.
+	OnLate func(Result)
 }
 
 // Conn is a running gdb.
@@ -280,7 +283,14 @@ func (c *Conn) handle(l line) {
 		return
 	}
 	rec, err := Parse(l.text)
-	if r, ok := rec.(Result); err != nil || ok && !c.isPending(r.Token) {
+	r, isResult := rec.(Result)
+	if isResult && c.answered(r.Token) {
+		if c.cfg.OnLate != nil {
+			c.cfg.OnLate(r)
+		}
+		return
+	}
+	if err != nil || isResult && !c.isPending(r.Token) {
 		// gdb's children write to the same pipe: their last line may run into
 		// gdb's answer (and end in digits, which then lengthen the token).
 		raw, rest := c.splitRaw(l.text)
@@ -312,6 +322,14 @@ func (c *Conn) handle(l line) {
 		c.stream(r)
 	case Prompt:
 	}
+}
+
+// answered reports whether a token belongs to a command that has its result.
+func (c *Conn) answered(token string) bool {
+	n, err := strconv.Atoi(token)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return err == nil && n >= 1 && n <= c.next && c.pending[token] == nil
 }
 
 func (c *Conn) isPending(token string) bool {

@@ -69,6 +69,7 @@ type heard struct {
 	console strings.Builder
 	raw     strings.Builder
 	async   []Async
+	late    []Result
 	stopped chan Async
 }
 
@@ -86,6 +87,11 @@ func start(t *testing.T, args ...string) (*Conn, *heard) {
 			if a.Class == "stopped" {
 				h.stopped <- a
 			}
+		},
+		OnLate: func(r Result) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.late = append(h.late, r)
 		},
 		OnStream: func(s Stream) {
 			h.mu.Lock()
@@ -202,6 +208,25 @@ func TestChildOutput(t *testing.T) {
 	defer h.mu.Unlock()
 	if got := h.raw.String(); got != "one\n12" {
 		t.Fatalf("heard %q", got)
+	}
+}
+
+// TestLateError: a command that fails after it has resumed the program has two
+// results.
+func TestLateError(t *testing.T) {
+	c, h := start(t, compile(t))
+	send(t, c, "-break-insert add")
+	send(t, c, "-exec-run")
+	h.stop(t)
+	send(t, c, "-break-insert *0")
+	if r := send(t, c, `-interpreter-exec console "next"`); r.Class != "running" {
+		t.Fatalf("next: %v", r)
+	}
+	send(t, c, "-gdb-show confirm")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.late) != 1 || h.late[0].Class != "error" || h.late[0].Fields.Text("msg") != "Command aborted." {
+		t.Fatalf("late results: %v; raw %q", h.late, h.raw.String())
 	}
 }
 

@@ -1,0 +1,39 @@
+// Package debugger is yore's command set: what a person or a script can say at
+// the prompt, whatever shows the prompt and whatever understands the program's
+// language.
+//
+// # Words
+//
+//   - backend: a source-level debugger below us (gdb; Delve for Go). It reads
+//     symbols, evaluates expressions, keeps breakpoints, and moves the program
+//     by its own commands. What this package does not know goes to it unchanged.
+//   - timeline: what the engine knows that no backend does: positions, marks,
+//     checkpoints, and moving to any of them.
+//   - motion: a top-level command that moved the program in time. Each leaves a
+//     stop in the history of motions, which undo and redo walk.
+//   - arrive: to let the backend find the program elsewhere. The timeline is
+//     armed with the place to go; the backend sends one resume, which is
+//     answered from there; so the backend drops its caches as after any stop.
+//
+// # Pieces
+//
+//	backend.go, timeline.go, ui.go   what this package needs of others
+//	debugger.go                      Debugger: one top-level command at a time
+//	commands.go, help.go             the table of commands, prefixes, help
+//	block.go                         commands of several lines, up to `end`
+//	history.go                       stops, undo, redo (pure)
+//	place.go                         where `goto` goes; `when`
+//	draw.go                          the drawn timeline (pure)
+//	search.go                        bisection over points of history (pure)
+//	reversewatch.go                  reverse-watch
+//
+// # Threads
+//
+// A Debugger executes one command at a time; its methods are not safe for
+// concurrent use, except that the context of a running command may be cancelled
+// from anywhere. Cancelling stops the program, or the backward motion, and
+// leaves the session where it was.
+//
+// The package does not read a terminal, does not colour, and starts no process
+// except through its UI.
+package debugger

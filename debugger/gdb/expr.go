@@ -1,0 +1,232 @@
+package gdb
+
+// What an expression means must not change from one place to another: `n` in
+// one function is not the `n` of the next. So binding an expression looks at
+// its names where it was given. When one is a variable of the frame (or of the
+// object whose method it is), the expression belongs to that activation: a
+// frame with the same function, the same canonical frame address and the same
+// thread. Otherwise its variables are global, and at places where a local hides
+// one of them the expression is evaluated in an outer frame that does not.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"yore/debugger"
+	"yore/gdbmi"
+)
+
+// expression is a bound expression.
+type expression struct {
+	text   string
+	global []string // names that were not variables of the frame
+
+	activation bool
+	function   string
+	cfa        string // the stack pointer in the caller, as gdb prints it
+	tid        int
+}
+
+func (e *expression) String() string   { return e.text }
+func (e *expression) Activation() bool { return e.activation }
+
+// Bind is part of debugger.Backend.
+func (g *Backend) Bind(ctx context.Context, text string) (debugger.Expression, error) {
+	e := &expression{text: text}
+	err := g.do(ctx, func() error { return g.bind(ctx, e) })
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (g *Backend) bind(ctx context.Context, e *expression) error {
+	_, res, err := g.capture(ctx, "-stack-info-frame")
+	if err != nil {
+		return err
+	}
+	frame := res.Fields.Tuple("frame")
+	level := number(frame.Text("level"))
+	locals, err := g.locals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range names(e.text) {
+		if slices.Contains(locals, n) {
+			e.activation = true
+			continue
+		}
+		if slices.Contains(locals, "this") && n != "this" {
+			_, err := g.captured(ctx, "-data-evaluate-expression "+gdbmi.Quote("sizeof(this->"+n+")"))
+			if err == nil {
+				e.activation = true
+				continue
+			}
+			if refusal(err) == nil {
+				return err
+			}
+		}
+		e.global = append(e.global, n)
+	}
+	if !e.activation {
+		return nil
+	}
+	e.function = frame.Text("func")
+	threads, err := g.listThreads(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		if t.Current {
+			e.tid = t.ID
+		}
+	}
+	e.cfa, err = g.frameAddress(ctx, "", level)
+	if err != nil && refusal(err) != nil {
+		return fmt.Errorf("%s names variables of %s, whose frame cannot be told from others: %w", e.text, e.function, err)
+	}
+	return err
+}
+
+// locals returns the names of the selected frame's variables and arguments.
+func (g *Backend) locals(ctx context.Context) ([]string, error) {
+	_, res, err := g.capture(ctx, "-stack-list-variables --no-values")
+	if err != nil {
+		return nil, notRefusal(err) // without symbols there are no variables
+	}
+	var out []string
+	for _, v := range res.Fields.List("variables").Tuples() {
+		out = append(out, v.Text("name"))
+	}
+	return out, nil
+}
+
+// frameAddress returns a frame's canonical address: the stack pointer of its
+// caller. thread is an option such as "--thread 2 ", or "" for the selected one.
+func (g *Backend) frameAddress(ctx context.Context, thread string, level int) (string, error) {
+	if thread == "" {
+		_, res, err := g.capture(ctx, "-thread-info")
+		if err != nil {
+			return "", err
+		}
+		thread = "--thread " + res.Fields.Text("current-thread-id") + " "
+	}
+	_, res, err := g.capture(ctx, fmt.Sprintf("-data-evaluate-expression %s--frame %d (long)$sp", thread, level+1))
+	return res.Fields.Text("value"), err
+}
+
+// errNoFrame says that an activation does not exist at present.
+var errNoFrame = errors.New("its function's frame does not exist here")
+
+// findFrame returns the level of an expression's frame and the option that
+// names its thread.
+func (g *Backend) findFrame(ctx context.Context, e *expression) (level int, thread string, err error) {
+	threads, err := g.listThreads(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, t := range threads {
+		if t.ID == e.tid {
+			thread = fmt.Sprintf("--thread %d ", t.Number)
+		}
+	}
+	if thread == "" {
+		return 0, "", errNoFrame
+	}
+	_, res, err := g.capture(ctx, "-stack-list-frames "+thread)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, f := range res.Fields.List("stack").Tuples() {
+		if f.Text("func") != e.function {
+			continue
+		}
+		level := number(f.Text("level"))
+		cfa, err := g.frameAddress(ctx, thread, level)
+		if err != nil && refusal(err) == nil {
+			return 0, "", err
+		}
+		if err == nil && cfa == e.cfa {
+			return level, thread, nil
+		}
+	}
+	return 0, "", errNoFrame
+}
+
+// Evaluate is part of debugger.Backend.
+func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, error) {
+	e, ok := x.(*expression)
+	if !ok {
+		return "", fmt.Errorf("expression %s was not bound by this backend", x)
+	}
+	var value string
+	err := g.do(ctx, func() error {
+		limited, cancel := context.WithTimeout(ctx, g.evalLimit)
+		defer cancel()
+		var err error
+		value, err = g.evaluate(limited, e)
+		switch {
+		case err == nil || gone(err):
+			return err
+		case deadline(ctx, limited):
+			return fmt.Errorf("evaluation took longer than %v: %w", g.evalLimit, debugger.ErrUnknown)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errNoFrame), refusal(err) != nil:
+			return fmt.Errorf("%w: %w", debugger.ErrUnknown, err)
+		}
+		return err
+	})
+	return value, err
+}
+
+func (g *Backend) evaluate(ctx context.Context, e *expression) (string, error) {
+	where := ""
+	if e.activation {
+		level, thread, err := g.findFrame(ctx, e)
+		if err != nil {
+			return "", err
+		}
+		where = fmt.Sprintf("%s--frame %d ", thread, level)
+	} else if len(e.global) > 0 {
+		var err error
+		if where, err = g.unhidden(ctx, e); err != nil {
+			return "", err
+		}
+	}
+	_, res, err := g.capture(ctx, "-data-evaluate-expression "+where+gdbmi.Quote(e.text))
+	return res.Fields.Text("value"), err
+}
+
+// unhidden returns the options for a frame in which no local hides a global of
+// the expression: usually none, for the innermost.
+func (g *Backend) unhidden(ctx context.Context, e *expression) (string, error) {
+	where := ""
+	thread := ""
+	for level := 0; ; level++ {
+		_, res, err := g.capture(ctx, "-stack-list-variables "+where+"--no-values")
+		if err != nil {
+			if refusal(err) != nil {
+				return where, nil // no symbols, or no more frames: nothing hides it
+			}
+			return "", err
+		}
+		hidden := false
+		for _, v := range res.Fields.List("variables").Tuples() {
+			hidden = hidden || slices.Contains(e.global, v.Text("name"))
+		}
+		if !hidden {
+			return where, nil
+		}
+		if thread == "" {
+			_, res, err := g.capture(ctx, "-thread-info")
+			if err != nil {
+				return "", err
+			}
+			thread = "--thread " + res.Fields.Text("current-thread-id") + " "
+		}
+		where = fmt.Sprintf("%s--frame %d ", thread, level+1)
+	}
+}

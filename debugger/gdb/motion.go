@@ -1,0 +1,239 @@
+package gdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yore/debugger"
+)
+
+// Arrive is part of debugger.Backend.
+//
+// The server answers with signal 0: gdb drops what it was in the middle of
+// (stepping off a breakpoint, say), shows where it is, and counts no hit of a
+// breakpoint there.
+func (g *Backend) Arrive(ctx context.Context) (debugger.Outcome, error) {
+	var out debugger.Outcome
+	err := g.do(ctx, func() error {
+		var err error
+		out, err = g.resume(ctx, "-exec-continue")
+		return err
+	})
+	return out, err
+}
+
+// resume executes a machine command that moves the program, and shows nothing.
+func (g *Backend) resume(ctx context.Context, command string) (debugger.Outcome, error) {
+	_, err := g.captured(ctx, command)
+	return g.outcome(), err
+}
+
+// Quietly is part of debugger.Backend.
+func (g *Backend) Quietly(ctx context.Context, f func(context.Context) error) error {
+	if g.quiet {
+		return f(ctx)
+	}
+	var undo []string
+	err := g.do(ctx, func() error {
+		g.mu.Lock()
+		on := g.breaks.enabled()
+		g.mu.Unlock()
+		if len(on) > 0 {
+			if _, err := g.captured(ctx, console("disable "+numbers(on))); err != nil {
+				return err
+			}
+			undo = append(undo, "enable "+numbers(on))
+		}
+		for _, s := range []struct{ name, value string }{
+			{"print elements", "4000"}, {"print repeats", "unlimited"}, {"unwindonsignal", "on"}, {"unwind-on-terminating-exception", "on"},
+		} {
+			_, res, err := g.capture(ctx, "-gdb-show "+s.name)
+			if err != nil {
+				return err
+			}
+			if _, err := g.captured(ctx, "-gdb-set "+s.name+" "+s.value); err != nil {
+				return err
+			}
+			undo = append(undo, "set "+s.name+" "+res.Fields.Text("value"))
+		}
+		return nil
+	})
+	if err == nil {
+		g.quiet = true
+		err = f(ctx)
+		g.quiet = false
+	}
+	uerr := g.do(ctx, func() error {
+		var errs []error
+		for _, line := range undo {
+			if _, err := g.captured(context.WithoutCancel(ctx), console(line)); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	})
+	if err == nil {
+		err = uerr
+	}
+	return err
+}
+
+// Move is part of debugger.Backend.
+func (g *Backend) Move(ctx context.Context, m debugger.Motion) (debugger.Outcome, error) {
+	var out debugger.Outcome
+	err := g.do(ctx, func() error {
+		var err error
+		switch m.Kind {
+		case debugger.StepInsn:
+			verb := "stepi"
+			if m.Backward {
+				verb = "reverse-stepi"
+			}
+			out, err = g.resume(ctx, console(fmt.Sprintf("%s %d", verb, max(1, m.Count))))
+		case debugger.ToEntry:
+			out, err = g.toEntry(ctx, m.Of)
+		case debugger.ToStatement:
+			out, err = g.toStatement(ctx)
+		default:
+			err = fmt.Errorf("gdb backend: no motion %d", m.Kind)
+		}
+		return err
+	})
+	return out, err
+}
+
+// toEntry goes back to the call of an expression's frame.
+func (g *Backend) toEntry(ctx context.Context, of debugger.Expression) (debugger.Outcome, error) {
+	level := 0
+	if e, ok := of.(*expression); ok && e.activation {
+		f, _, err := g.findFrame(ctx, e)
+		if err != nil {
+			return debugger.Outcome{}, err
+		}
+		level = f
+	}
+	if _, err := g.captured(ctx, fmt.Sprintf("-stack-select-frame %d", level)); err != nil {
+		return debugger.Outcome{}, err
+	}
+	return g.resume(ctx, "-exec-finish --reverse")
+}
+
+// toStatement goes back to the beginning of a statement.
+func (g *Backend) toStatement(ctx context.Context) (debugger.Outcome, error) {
+	var out debugger.Outcome
+	// Each round leaves a function, reaches the beginning of a line, or makes a
+	// step in a function's prologue. Lines with several ranges of code take more
+	// than one.
+	const rounds = 200
+	for range rounds {
+		here, err := g.where(ctx)
+		if err != nil {
+			return out, err
+		}
+		command := "-exec-next --reverse"
+		if here.Line == 0 {
+			command = "-exec-finish --reverse"
+		} else {
+			line, err := g.lineOf(ctx, here.Addr)
+			switch {
+			case err != nil || line.start == here.Addr:
+				return out, err
+			case line.entry:
+				// In a function's first line gdb would go on to the caller.
+				command = console("reverse-stepi")
+			}
+		}
+		o, err := g.resume(ctx, command)
+		if err != nil && refusal(err) != nil {
+			return out, nil // the outermost frame: nothing called it
+		}
+		if err != nil {
+			return out, err
+		}
+		out = o
+		if o.Edge {
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// watchTime bounds the attempt to answer by a hardware watchpoint: it is much
+// longer than such a search takes, unless what is watched changes often in ways
+// that do not matter.
+const watchTime = 20 * time.Second
+
+// Watch is part of debugger.Backend.
+func (g *Backend) Watch(ctx context.Context, expr string) (out debugger.Outcome, ok bool, err error) {
+	err = g.do(ctx, func() error {
+		out, ok, err = g.watch(ctx, expr)
+		return err
+	})
+	return out, ok, err
+}
+
+func (g *Backend) watch(ctx context.Context, expr string) (out debugger.Outcome, ok bool, err error) {
+	if calls(expr) {
+		return out, false, nil // gdb would step through all of history
+	}
+	_, _, err = g.capture(ctx, console("watch "+expr))
+	if err != nil {
+		return out, false, notRefusal(err)
+	}
+	g.mu.Lock()
+	n := g.ev.created
+	kind := g.breaks.get(n).Text("type")
+	g.mu.Unlock()
+	if n == "" {
+		return out, false, nil
+	}
+	defer func() {
+		// It may have deleted itself at the end of its scope.
+		if _, derr := g.captured(context.WithoutCancel(ctx), console("delete "+n)); derr != nil && refusal(derr) == nil && err == nil {
+			err = derr
+		}
+	}()
+	if kind != "hw watchpoint" {
+		return out, false, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, watchTime)
+	defer cancel()
+	for {
+		o, err := g.resume(limited, "-exec-continue --reverse")
+		o.Moved = o.Moved || out.Moved
+		out = o
+		if err != nil {
+			if deadline(ctx, limited) {
+				return out, false, nil
+			}
+			return out, false, notRefusal(err)
+		}
+		if deadline(ctx, limited) {
+			return out, false, nil
+		}
+		if ctx.Err() != nil {
+			return out, false, ctx.Err()
+		}
+		switch {
+		case o.Why == "watchpoint-trigger" || o.Edge:
+			return out, true, nil
+		case o.Why == "watchpoint-scope":
+			out.Edge = true // the variable begins here
+			return out, true, nil
+		case o.Why == "signal-received":
+			continue // the program's own, on the way
+		case !o.Moved:
+			return out, false, nil
+		}
+	}
+}
+
+// notRefusal keeps errors other than gdb's refusal of a command.
+func notRefusal(err error) error {
+	if refusal(err) != nil {
+		return nil
+	}
+	return err
+}

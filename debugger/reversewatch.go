@@ -1,0 +1,372 @@
+package debugger
+
+// reverse-watch EXPR: EXPR has some value now; find the statement that gave it
+// that value, at the latest such change.
+//
+//  1. Where the backend can watch the expression in hardware, one backward run
+//     answers, and the answer is the latest change.
+//  2. Otherwise: look at checkpoints back from the present in growing strides
+//     until the value differs, bisect between the two, then over the events
+//     between, then inside one slice as far as the timeline can split it.
+//  3. The last few thousand instructions are walked backwards in blocks, and the
+//     block that holds the change is halved down to one instruction. The result
+//     is a transition: a value that changed and changed back between two points
+//     looked at is not seen.
+//
+// An expression that names variables of a frame is followed inside that
+// activation only: it ends where the function was entered.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"yore/engine/timeline"
+)
+
+// answer is what reverse-watch found. The program stands at the statement.
+type answer struct {
+	before, after string
+	guarantee     string // "latest" or "a transition"
+	reason        string // why it is no more than that
+	evaluations   int
+	unknowns      int
+	lastUnknown   error
+}
+
+// errUnchanged says that no change was found; its text is for the person.
+type errUnchanged struct{ text string }
+
+func (e errUnchanged) Error() string { return e.text }
+
+func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, error) {
+	if expr == "" {
+		return Outcome{}, errors.New("reverse-watch needs an expression")
+	}
+	began := time.Now()
+	home, err := d.tl.Mark(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer home.Release()
+	bound, err := d.back.Bind(ctx, expr)
+	if err != nil {
+		return Outcome{}, err
+	}
+	h := &hunt{d: d, bound: bound, home: home}
+	defer h.release()
+	err = d.back.Quietly(ctx, func(ctx context.Context) error { return h.run(ctx) })
+	if err != nil {
+		// Whatever went wrong, the program goes back to where it was.
+		back := context.WithoutCancel(ctx)
+		if _, rerr := d.arrive(back, d.toMark(home)); rerr != nil {
+			return Outcome{Moved: true}, errors.Join(err, fmt.Errorf("return to where it was: %w", rerr))
+		}
+		return Outcome{}, err
+	}
+	a := h.answer
+	d.printf("%s changed from %s to %s by this statement:\n", expr, a.before, a.after)
+	if err := d.back.ShowStop(ctx); err != nil {
+		return Outcome{Moved: true}, err
+	}
+	text := "This is the latest change"
+	if a.guarantee != "latest" {
+		text = "This is a transition: " + a.reason
+	}
+	d.printf("%s. %d evaluations, %s.\n", text, a.evaluations, seconds(time.Since(began)))
+	if a.unknowns > 0 {
+		d.printf("At %d points it had no value (the last time: %v).\n", a.unknowns, a.lastUnknown)
+	}
+	where, err := d.back.Where(ctx)
+	return Outcome{Moved: true, At: Place{Location: where}}, err
+}
+
+// hunt is one search for a change. It is the prober of search.go.
+type hunt struct {
+	d      *Debugger
+	bound  Expression
+	home   Mark   // the present
+	now    string // the value there
+	first  *point // the oldest point that matters
+	marks  []Mark // made on the way
+	answer answer
+}
+
+func (h *hunt) release() {
+	for _, m := range h.marks {
+		m.Release()
+	}
+}
+
+// value evaluates the expression where the program is.
+func (h *hunt) value(ctx context.Context) (string, error) {
+	h.answer.evaluations++
+	v, err := h.d.back.Evaluate(ctx, h.bound)
+	h.d.tl.EndDiversion()
+	if errors.Is(err, ErrUnknown) {
+		h.answer.unknowns++
+		h.answer.lastUnknown = err
+	}
+	return v, err
+}
+
+func (h *hunt) sample(ctx context.Context) (sample, error) {
+	v, err := h.value(ctx)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return unknown, nil
+	case err != nil:
+		return unknown, err
+	case v == h.now:
+		return same, nil
+	}
+	h.answer.before = v
+	return differs, nil
+}
+
+// mark keeps the present point.
+func (h *hunt) mark(ctx context.Context) (Mark, error) {
+	m, err := h.d.tl.Mark(ctx)
+	if err == nil {
+		h.marks = append(h.marks, m)
+	}
+	return m, err
+}
+
+// look is part of prober.
+func (h *hunt) look(ctx context.Context, p *point) (sample, error) {
+	if _, err := h.d.arrive(ctx, p.seek); err != nil {
+		return unknown, err
+	}
+	if p.mark == nil {
+		m, err := h.mark(ctx)
+		if err != nil {
+			return unknown, err
+		}
+		p.mark, p.event = m, h.d.tl.CurrentEvent()
+	}
+	return h.sample(ctx)
+}
+
+// between is part of prober: first the starts of slices, then whatever the
+// timeline finds inside one.
+func (h *hunt) between(ctx context.Context, lo, hi *point) (*point, bool, error) {
+	if mid := lo.event + (hi.event-lo.event)/2; mid > lo.event && mid < hi.event {
+		return h.slice(mid), true, nil
+	}
+	if lo.event+1 == hi.event && !hi.slice {
+		return h.slice(hi.event), true, nil
+	}
+	s, ok := h.d.tl.(Splitter)
+	if !ok {
+		return nil, false, nil
+	}
+	m, ok, err := s.Between(ctx, lo.mark, hi.mark)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	h.marks = append(h.marks, m)
+	return &point{seek: h.d.toMark(m)}, true, nil
+}
+
+func (h *hunt) slice(event int64) *point {
+	return &point{seek: h.d.toPosition(timeline.Position{Event: event}), event: event, slice: true}
+}
+
+func (h *hunt) run(ctx context.Context) error {
+	var err error
+	if h.now, err = h.value(ctx); err != nil {
+		return err
+	}
+	h.answer.after = h.now
+	if err := h.findFirst(ctx); err != nil {
+		return err
+	}
+	out, ok, err := h.watch(ctx)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if err := h.bisect(ctx); err != nil {
+			return err
+		}
+	} else if !out.Moved || out.Edge {
+		return h.unchanged()
+	}
+	_, err = h.d.back.Move(ctx, Motion{Kind: ToStatement, Backward: true})
+	return err
+}
+
+func (h *hunt) unchanged() error {
+	since := "since the start of history"
+	if h.bound.Activation() {
+		since = "since the function was entered"
+	}
+	if h.answer.unknowns > 0 {
+		since = "wherever it has a value"
+	}
+	return errUnchanged{fmt.Sprintf("%s has been %s %s; %d evaluations", h.bound, h.now, since, h.answer.evaluations)}
+}
+
+// findFirst finds the oldest point that matters, and returns to the present.
+func (h *hunt) findFirst(ctx context.Context) error {
+	h.first = h.slice(0)
+	if !h.bound.Activation() {
+		return nil
+	}
+	if _, err := h.d.back.Move(ctx, Motion{Kind: ToEntry, Backward: true, Of: h.bound}); err != nil {
+		return fmt.Errorf("find where the function was entered: %w", err)
+	}
+	m, err := h.mark(ctx)
+	if err != nil {
+		return err
+	}
+	h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.CurrentEvent()}
+	_, err = h.d.arrive(ctx, h.d.toMark(h.home))
+	return err
+}
+
+// watch tries the hardware. ok is false when it cannot answer; then the
+// program is at the present.
+func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
+	out, ok, err = h.d.back.Watch(ctx, h.bound.String())
+	if err != nil || !ok {
+		return out, false, err
+	}
+	h.answer.guarantee = "latest"
+	if !out.Moved || out.Edge {
+		return out, true, nil
+	}
+	if h.bound.Activation() {
+		// A hit before the activation was entered is another variable's.
+		early, err := h.beforeFirst(ctx)
+		if err != nil || early {
+			out.Edge = true
+			return out, true, err
+		}
+	}
+	v, err := h.value(ctx)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return out, true, err
+	}
+	if err == nil && v != h.now {
+		h.answer.before = v
+		return out, true, nil
+	}
+	// The watchpoint saw something else than a change of this value.
+	_, err = h.d.arrive(ctx, h.d.toMark(h.home))
+	return out, false, err
+}
+
+func (h *hunt) beforeFirst(ctx context.Context) (bool, error) {
+	first, err := h.d.tl.MarkPosition(ctx, h.first.mark)
+	if err != nil {
+		return false, err
+	}
+	now, err := h.d.tl.Position(ctx)
+	if err != nil {
+		return false, err
+	}
+	c, err := h.d.tl.Compare(ctx, now, first)
+	return c < 0, err
+}
+
+// bisect finds a transition and leaves the program just before the instruction
+// that made it.
+func (h *hunt) bisect(ctx context.Context) error {
+	h.answer.guarantee = "a transition"
+	h.answer.reason = "a value that changed and changed back between two points looked at is not seen"
+	points := []*point{h.first}
+	for _, c := range h.d.tl.Checkpoints() {
+		if c.Past && c.Event >= h.first.event {
+			points = append(points, &point{seek: h.d.toCheckpoint(c.ID), event: c.Event})
+		}
+	}
+	present := &point{seek: h.d.toMark(h.home), mark: h.home, event: h.d.tl.CurrentEvent()}
+	points = append(points, present)
+
+	b, err := pastwards(ctx, h, points)
+	if err != nil {
+		return err
+	}
+	if b.lo == nil {
+		return h.unchanged()
+	}
+	if b, err = narrow(ctx, h, b); err != nil {
+		return err
+	}
+	return h.walk(ctx, b)
+}
+
+// Blocks of instructions that walk goes back by.
+const (
+	firstBlock = 256
+	maxBlock   = 1 << 16
+)
+
+// walk goes backwards from b.hi in growing blocks until the value differs, then
+// halves the block.
+func (h *hunt) walk(ctx context.Context, b bracket) error {
+	if _, err := h.d.arrive(ctx, b.hi.seek); err != nil {
+		return err
+	}
+	at := b.hi.mark
+	for block := firstBlock; ; block = min(2*block, maxBlock) {
+		out, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: block})
+		if err != nil {
+			return err
+		}
+		s, err := h.sample(ctx)
+		if err != nil {
+			return err
+		}
+		if s == differs {
+			return h.halve(ctx, at, block)
+		}
+		if out.Edge || s == unknown && !b.found {
+			return h.unchanged()
+		}
+		if s == same {
+			if at, err = h.mark(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// halve finds k so that the value differs k instructions before a mark and is
+// the present's k-1 instructions before it, and leaves the program at the
+// former. far instructions before the mark it differs.
+func (h *hunt) halve(ctx context.Context, at Mark, far int) error {
+	near := 0
+	back := func(k int) (sample, error) {
+		if _, err := h.d.arrive(ctx, h.d.toMark(at)); err != nil {
+			return unknown, err
+		}
+		if _, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: k}); err != nil {
+			return unknown, err
+		}
+		return h.sample(ctx)
+	}
+	here := far
+	for far-near > 1 {
+		mid := near + (far-near)/2
+		s, err := back(mid)
+		if err != nil {
+			return err
+		}
+		here = mid
+		if s == same {
+			near = mid
+		} else { // unknown: the change is behind it or it is part of it
+			far = mid
+		}
+	}
+	if here != far {
+		if _, err := back(far); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package debugger
+
+import (
+	"context"
+	"time"
+
+	"yore/engine/timeline"
+)
+
+// Mark is a handle to a point of history. It is cheap, is valid as long as the
+// session, and keeps what it needs alive until it is released.
+type Mark interface {
+	Release()
+}
+
+// Timeline is what the debugger needs of the engine's session. Methods with a
+// context may take a while; they leave the session where it was when they fail
+// or are cancelled. The others answer at once.
+type Timeline interface {
+	// Position returns the coordinate of the present.
+	Position(ctx context.Context) (timeline.Position, error)
+	// Mark returns a handle to the present, MarkPosition its coordinate.
+	Mark(ctx context.Context) (Mark, error)
+	MarkPosition(ctx context.Context, m Mark) (timeline.Position, error)
+
+	// SeekPosition and SeekMark move the present. When a backend is attached
+	// they are called from inside the function given to ArmNext.
+	SeekPosition(ctx context.Context, p timeline.Position) (timeline.Stop, error)
+	SeekMark(ctx context.Context, m Mark) (timeline.Stop, error)
+	// ArmNext has the next resume that the backend sends answered by f instead
+	// of by running the program. nil disarms. An error of f reaches the backend
+	// as a stop where the program is.
+	ArmNext(f func(context.Context) (timeline.Stop, error))
+
+	// Compare orders two positions: negative, zero or positive.
+	Compare(ctx context.Context, a, b timeline.Position) (int, error)
+
+	// Events returns the newest event's number, CurrentEvent the event whose slice
+	// the present is in. EventTime is the time of an event since the recording
+	// began, EventAtTime the last event not after a time.
+	Events() int64
+	CurrentEvent() int64
+	EventTime(event int64) time.Duration
+	EventAtTime(d time.Duration) int64
+	// AtFrontier reports whether the present is the newest point of history.
+	AtFrontier() bool
+	// Ended says how the program ended, nil when it has not.
+	Ended() *timeline.Ending
+
+	// Checkpoints returns those that exist, oldest point of history first:
+	// those asked for, and those the engine keeps on its own account.
+	Checkpoints() []CheckpointInfo
+	AddCheckpoint(ctx context.Context, name string) (CheckpointInfo, error)
+	DeleteCheckpoint(id int) error
+	// SeekCheckpoint moves the present to a checkpoint.
+	SeekCheckpoint(ctx context.Context, id int) (timeline.Stop, error)
+
+	// EndDiversion forgets changes that were made to the past, by calls in
+	// expressions or by writes.
+	EndDiversion()
+	// Progress sets whom to tell how far long work is: what it is, and the part
+	// done, from 0 to 1.
+	Progress(f func(what string, fraction float64))
+}
+
+// CheckpointInfo describes a checkpoint.
+type CheckpointInfo struct {
+	ID    int
+	Name  string
+	Auto  bool // kept by the engine, not asked for by a person
+	Event int64
+	Time  time.Duration // since the recording began
+	Bytes int64         // memory it holds for itself, as far as known
+	Past  bool          // it lies before the present
+}
+
+// Splitter is a Timeline that finds points inside a slice, where events tell
+// nothing. A reverse-watch without it ends with the slice, or walks.
+type Splitter interface {
+	// Between returns a mark strictly between two others, about halfway by
+	// execution. ok is false when they are too close for that: some thousand
+	// instructions.
+	Between(ctx context.Context, a, b Mark) (m Mark, ok bool, err error)
+}
+
+// Calendar is a Timeline that knows the wall clock.
+type Calendar interface {
+	// Began is when the recording began.
+	Began() time.Time
+}
