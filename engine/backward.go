@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"yore/engine/internal/locate"
+	"yore/engine/internal/replay"
+	"yore/engine/timeline"
+	"yore/engine/trace"
+)
+
+// leaveFrontier makes the present a point of the past that is the same state.
+func (s *Session) leaveFrontier() error {
+	if !s.here.frontier {
+		return nil
+	}
+	p, err := s.keep()
+	if err != nil {
+		return err
+	}
+	s.here = p
+	return nil
+}
+
+func (s *Session) begin() timeline.Stop {
+	return timeline.Stop{Reason: timeline.HistoryBegin, Thread: s.here.thread}
+}
+
+// reverseStep goes back one instruction of thread tid.
+func (s *Session) reverseStep(ctx context.Context, tid int) (timeline.Stop, error) {
+	if err := s.leaveFrontier(); err != nil {
+		return timeline.Stop{}, err
+	}
+	if tid == 0 {
+		tid = s.here.thread
+	}
+	p, err := s.before(ctx, s.here, tid)
+	if err != nil {
+		if ctx.Err() != nil {
+			return timeline.Stop{Reason: timeline.Interrupted, Thread: s.here.thread}, nil
+		}
+		return timeline.Stop{}, err
+	}
+	if p == nil {
+		return s.begin(), nil
+	}
+	s.moved(*p)
+	return timeline.Stop{Reason: timeline.Step, Thread: p.thread}, nil
+}
+
+// before returns the place one instruction of thread tid before p, nil at the
+// beginning of history.
+func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) {
+	base, err := s.baseOf(ctx, &p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.locate(ctx, &p); err != nil {
+		return nil, err
+	}
+	mine := true // tid runs in p's slice
+	if e, err := s.nextEvent(p.event); err != nil {
+		return nil, err
+	} else if e != nil {
+		mine = int(e.TID) == tid
+	} else if t := s.rec.Current(); t != nil {
+		mine = t.ID == tid
+	}
+	at := p.at
+	for mine && at.AtBase() && !base.start {
+		// The base itself: count from an earlier one of the slice.
+		i := s.index(base)
+		var prev *checkpoint
+		if i > 0 && s.cps[i-1].event == p.event {
+			prev = s.cps[i-1]
+		} else if prev, err = s.sliceStart(ctx, p.event); err != nil {
+			return nil, err
+		}
+		if at, err = s.coordOf(ctx, prev, base); err != nil {
+			return nil, err
+		}
+		base = prev
+	}
+	if mine && !at.AtBase() {
+		r, err := s.loc.Predecessor(ctx, base.r, at)
+		if err == nil {
+			return &place{event: p.event, thread: tid, base: base, r: r}, nil
+		}
+		if !errors.Is(err, locate.ErrAtBase) {
+			return nil, err
+		}
+		r, err = base.r.Fork()
+		if err != nil {
+			return nil, err
+		}
+		return &place{event: p.event, thread: tid, base: base, known: true, r: r}, nil
+	}
+	return s.beforeEvent(ctx, p.event, tid)
+}
+
+// beforeEvent returns the last point at which thread tid stood before event e or
+// an earlier event of its own.
+func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, error) {
+	for ; e > 0; e-- {
+		ev, err := s.log.At(e)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case int(ev.TID) != tid || ev.Kind == trace.Leave || ev.Kind == trace.Cut || ev.Kind == trace.Stubs:
+			continue
+		case ev.Kind == trace.Exec:
+			return nil, fmt.Errorf("event %d is an execve: history before it belongs to another program; use goto", e)
+		}
+		c, err := s.sliceStart(ctx, e-1)
+		if err != nil {
+			return nil, err
+		}
+		if replay.Immediate(ev) {
+			r, err := c.r.Fork()
+			if err != nil {
+				return nil, err
+			}
+			if err := r.Switch(tid); err != nil {
+				r.Kill()
+				return nil, err
+			}
+			return &place{event: e - 1, thread: tid, base: c, known: true, r: r}, nil
+		}
+		r, at, err := s.loc.EndOf(ctx, c.r)
+		if err != nil {
+			return nil, err
+		}
+		return &place{event: e - 1, thread: tid, base: c, at: at, known: true, r: r}, nil
+	}
+	return nil, nil
+}
+
+// nextEvent returns the event that ends slice i, nil when there is none.
+func (s *Session) nextEvent(i int64) (*trace.Event, error) {
+	for i++; i < s.log.Len(); i++ {
+		e, err := s.log.At(i)
+		if err != nil || e.Kind != trace.Cut {
+			return e, err
+		}
+	}
+	return nil, nil
+}
+
+// reverseContinue goes back to the latest hit of a breakpoint or watchpoint
+// strictly before the present.
+func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
+	stop := timeline.Stop{Thread: s.here.thread}
+	if err := s.leaveFrontier(); err != nil {
+		return stop, err
+	}
+	cancelled := func(err error) (timeline.Stop, error) {
+		if ctx.Err() != nil {
+			stop.Reason = timeline.Interrupted
+			return stop, nil
+		}
+		return stop, err
+	}
+	// Intervals between checkpoints, newest first; each search has the
+	// interval's end armed.
+	to := s.here
+	if _, err := s.baseOf(ctx, &to); err != nil {
+		return cancelled(err)
+	}
+	if err := s.locate(ctx, &to); err != nil {
+		return cancelled(err)
+	}
+	from := to.base
+	total := max(to.event, 1)
+	for {
+		end := locate.End{Event: to.event, At: to.at}
+		if !(from == to.base && to.at.AtBase()) {
+			found, st, err := s.lastHit(ctx, from, to, end)
+			if err != nil {
+				return cancelled(err)
+			}
+			if found != nil {
+				s.moved(*found)
+				return st, nil
+			}
+		}
+		s.note("searching backwards", 1-float64(from.event)/float64(total))
+		i := s.index(from)
+		if i <= 0 {
+			break
+		}
+		prev := s.cps[i-1]
+		to = place{event: from.event, base: from, known: true}
+		if !from.start && prev.event == from.event {
+			at, err := s.coordOf(ctx, prev, from)
+			if err != nil {
+				return cancelled(err)
+			}
+			to.base, to.at = prev, at
+		} else if !from.start {
+			c, err := s.sliceStart(ctx, from.event)
+			if err != nil {
+				return cancelled(err)
+			}
+			at, err := s.coordOf(ctx, c, from)
+			if err != nil {
+				return cancelled(err)
+			}
+			prev, to.base, to.at = c, c, at
+		}
+		from = prev
+	}
+	if len(s.cps) > 0 && s.cps[0].event == 0 {
+		r, err := s.cps[0].r.Fork()
+		if err != nil {
+			return stop, err
+		}
+		s.moved(place{event: 0, thread: r.Active, base: s.cps[0], known: true, r: r})
+	}
+	return s.begin(), nil
+}
+
+// lastHit searches one interval, from checkpoint from to end (place to), and
+// returns the place of the last hit with its stop, nil when there is none.
+func (s *Session) lastHit(ctx context.Context, from *checkpoint, to place, end locate.End) (*place, timeline.Stop, error) {
+	h, err := s.loc.Search(ctx, from.r, end, s.probes())
+	if err != nil || h == nil {
+		return nil, timeline.Stop{}, err
+	}
+	p := &place{event: h.Event, thread: h.Runner.Active, at: h.At, known: true, r: h.Runner}
+	if h.Relative {
+		p.base = from
+	}
+	stop := timeline.Stop{Reason: timeline.Breakpoint, Thread: p.thread, Addr: h.Runner.Regs().Rip}
+	return p, stop, nil
+}
