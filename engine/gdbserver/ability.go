@@ -14,6 +14,13 @@ type Streamer interface {
 	MonitorTo(ctx context.Context, cmd string, out io.Writer) error
 }
 
+// Armer can say whether a monitor command has chosen a place to which the next
+// Resume goes, wherever that Resume would lead; it is answered with
+// timeline.Arrived. Without it no verb of the script moves the program by itself.
+type Armer interface {
+	Armed() bool
+}
+
 // Reporter wants to tell the person something while the program moves:
 // progress, warnings. SetReport is called with a function that may be called
 // from any goroutine while a Resume or Monitor runs (it does nothing at other

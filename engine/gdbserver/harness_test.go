@@ -76,7 +76,7 @@ func preamble(exe, sock string) string {
 // sections splits output at lines "==NAME".
 func sections(out string) map[string]string {
 	m := map[string]string{}
-	for _, part := range strings.Split(out, "==")[1:] {
+	for _, part := range strings.Split("\n"+out, "\n==")[1:] {
 		name, text, _ := strings.Cut(part, "\n")
 		m[name] = strings.TrimSpace(text)
 	}

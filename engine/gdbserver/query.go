@@ -230,27 +230,29 @@ func (c *client) threads() string {
 
 // monitor answers qRcmd: the person's "monitor" command. Output is streamed as
 // O packets. An error is printed and then answered with E01, at which gdb ends
-// a script. A command that begins with '@' comes from the script of script.go:
-// see runTagged.
+// a script. A command that begins with '@' comes from yore's script: see
+// dialogue.go.
 func (c *client) monitor(p []byte) []byte {
 	cmd, err := decodeHex(p)
 	if err != nil {
 		return c.failure(err)
 	}
-	text, tagged := strings.CutPrefix(string(cmd), tagPrefix)
 	c.threadsXML = ""
-	ctx := c.begin(false)
-	defer c.end(false)
-	err = c.runMonitor(ctx, text)
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = errors.New("interrupted")
+	if text, tagged := strings.CutPrefix(string(cmd), tagPrefix); tagged {
+		return c.tagged(text)
 	}
-	switch {
-	case tagged:
-		c.report(tagLine(err))
-	case err != nil:
+	c.abandon()
+	ctx := c.begin(false)
+	defer func() { c.end(ctx.Err() != nil) }()
+	if err = c.runMonitor(ctx, string(cmd)); err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = errAbandoned
+		}
 		c.report(fmt.Sprintf("error: %v\n", err))
 		return e01
+	}
+	if c.armed() {
+		c.report("The next stepi or continue goes there.\n")
 	}
 	return ok
 }

@@ -70,6 +70,7 @@ func (s *Server) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	defer stop()
 	go c.read(conn)
 	err := c.loop()
+	c.abandon()
 	close(c.done)
 	conn.Close()
 	if e := c.in.removeAll(); e != nil && err == nil {
@@ -111,6 +112,7 @@ type client struct {
 	cThread    int  // thread of the old resume packets; 0 any
 	selected   int  // thread that the person looks at, if told; 0 not told
 	killed     bool
+	flow       *flow // of the script's last command, if suspended
 	regs       *registerSet
 	annexes    map[string]string
 	threadsXML string
