@@ -426,7 +426,7 @@ func (t *Files) close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	err := t.err
-	if e := t.w.f.Close(); err == nil {
+	if e := t.w.close(); err == nil {
 		err = e
 	}
 	t.w = nil

@@ -51,6 +51,9 @@ type Truncated struct {
 }
 
 func (t *Truncated) String() string {
+	if t.Bytes == 0 {
+		return fmt.Sprintf("%s: %s", t.Path, t.Why)
+	}
 	return fmt.Sprintf("%s: %s at byte %d, %d bytes dropped", t.Path, t.Why, t.Offset, t.Bytes)
 }
 

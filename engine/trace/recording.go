@@ -221,7 +221,7 @@ func (r *Recording) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sums != nil {
-		errs = append(errs, r.sums.f.Close())
+		errs = append(errs, r.sums.close())
 		r.sums = nil
 	}
 	if r.lock != nil {

@@ -84,6 +84,7 @@ type segmentWriter struct {
 	f      *os.File
 	size   int64
 	frames int
+	limit  int64 // of size, from which on the next frame begins a segment
 	enc    *zstd.Encoder
 	buf    []byte
 }
@@ -93,7 +94,7 @@ func newSegmentWriter(dir *os.Root) (*segmentWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("event log: %w", err)
 	}
-	w := &segmentWriter{dir: dir, num: -1, enc: enc}
+	w := &segmentWriter{dir: dir, num: -1, enc: enc, limit: segmentBytes}
 	if err := w.begin(0); err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (w *segmentWriter) close() error {
 }
 
 func (w *segmentWriter) full() bool {
-	return w.size >= segmentBytes || w.frames >= segmentFrames
+	return w.size >= w.limit || w.frames >= segmentFrames
 }
 
 // write stores f and returns the headers that it got. On an error the file is

@@ -2,7 +2,8 @@ package trace
 
 // Side streams: small append-only files of checksummed records, for what does
 // not belong on the timeline (the table of mapped files, fingerprints). A
-// stream that was cut is read up to its last good record.
+// stream that was cut is read up to its last good record; one that was closed
+// says so at its end.
 
 import (
 	"bufio"
@@ -19,6 +20,10 @@ const (
 	recordHeader = 8  // length u32, crc32c of the payload u32
 	maxRecord    = 1 << 20
 )
+
+// endRecord closes a stream: in place of a record header, a length that no
+// record has and a mark.
+var endRecord = []byte("\xff\xff\xff\xffyEND")
 
 type streamWriter struct {
 	f    *os.File
@@ -51,6 +56,15 @@ func (w *streamWriter) add(payload []byte) error {
 	return w.write(append(b, payload...))
 }
 
+// close ends the stream.
+func (w *streamWriter) close() error {
+	err := w.write(endRecord)
+	if e := w.f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
 func (w *streamWriter) write(b []byte) error {
 	if w.err != nil {
 		return w.err
@@ -65,12 +79,12 @@ func (w *streamWriter) write(b []byte) error {
 }
 
 // readStream calls fn with each good record's payload, which is valid until fn
-// returns. It returns what was cut off, if anything. A missing file is an empty
-// stream; a header that is not the stream's is a *FormatError.
+// returns. It returns what was cut off, if anything: all, when the file is
+// missing. A header that is not the stream's is a *FormatError.
 func readStream(root *os.Root, name, path, magic string, fn func([]byte) error) (*Truncated, error) {
 	f, err := openRegular(root, name, path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return &Truncated{Path: path, Why: "file is missing"}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -95,6 +109,13 @@ func readStream(root *os.Root, name, path, magic string, fn func([]byte) error) 
 	for {
 		n, err := io.ReadFull(r, h[:recordHeader])
 		if n == 0 && errors.Is(err, io.EOF) {
+			return &Truncated{Path: path, Offset: off, Why: "the recorder ended without closing it"}, nil
+		}
+		if err == nil && string(h[:recordHeader]) == string(endRecord) {
+			off += recordHeader
+			if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+				return cutStream(f, path, off, "bytes after the end", err)
+			}
 			return nil, nil
 		}
 		if err != nil {
