@@ -49,8 +49,9 @@ func run(t *testing.T, p *Program, argv []string) {
 	cmd.Dir = t.TempDir()
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(p.Stdin), &out, &errs
+	drained := func() {}
 	if has(p.Needs, "pty") {
-		onPty(t, p, cmd, &out)
+		drained = onPty(t, p, cmd, &out)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -60,6 +61,7 @@ func run(t *testing.T, p *Program, argv []string) {
 		p.Signal = int(syscall.SIGTERM)
 	}
 	err := cmd.Wait()
+	drained()
 	var ee *exec.ExitError
 	if err != nil && !errors.As(err, &ee) {
 		t.Fatal(err)
@@ -77,8 +79,9 @@ func run(t *testing.T, p *Program, argv []string) {
 	}
 }
 
-// onPty gives the program a terminal of its own and types p.Stdin into it.
-func onPty(t *testing.T, p *Program, cmd *exec.Cmd, out *bytes.Buffer) {
+// onPty gives the program a terminal of its own and types p.Stdin into it. The
+// result waits, when the program has ended, until all its output is in out.
+func onPty(t *testing.T, p *Program, cmd *exec.Cmd, out *bytes.Buffer) (drained func()) {
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +103,11 @@ func onPty(t *testing.T, p *Program, cmd *exec.Cmd, out *bytes.Buffer) {
 			}
 		}
 	}()
-	t.Cleanup(func() { slave.Close(); <-done; master.Close() })
+	return func() {
+		slave.Close()
+		<-done
+		master.Close()
+	}
 }
 
 func has(list []string, s string) bool {

@@ -16,7 +16,7 @@ static uint64_t where;
 
 static void tick(int sig, siginfo_t *info, void *ctx)
 {
-	where ^= ((ucontext_t *)ctx)->uc_mcontext.gregs[REG_RIP];
+	where |= ((ucontext_t *)ctx)->uc_mcontext.gregs[REG_RIP];
 	ticks++; /* MARK tick */
 }
 

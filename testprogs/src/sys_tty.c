@@ -93,7 +93,9 @@ int main(void)
 	signal(SIGHUP, SIG_IGN);
 	OK(ioctl(s, TIOCNOTTY));
 	OK(close(s));
-	FAILS(EIO, read(m, buf, sizeof buf));
+	while (read(m, buf, sizeof buf) > 0) /* what was still to be read */
+		;
+	CHECK(errno == EIO);
 	puts("tty ok");
 	return 0;
 }
