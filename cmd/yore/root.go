@@ -42,6 +42,7 @@ func newRoot() *cobra.Command {
 // commands lists yore's commands, in the order of the help.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newGdbserver(),
 		newInfo(),
 		newDump(),
 		newLs(),

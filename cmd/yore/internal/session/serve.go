@@ -1,0 +1,100 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"yore/engine/gdbserver"
+)
+
+// Endpoint is a remote-protocol server at work.
+type Endpoint struct {
+	// Address is the socket's path, or HOST:PORT.
+	Address string
+
+	dir    string // made for the socket, removed by Close
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+}
+
+// Serve serves target at address: a socket's path (it has a slash), HOST:PORT, or
+// "" for a socket in a directory of its own that only this user can enter.
+func Serve(ctx context.Context, target gdbserver.Target, address string, opts gdbserver.Options) (*Endpoint, error) {
+	e := &Endpoint{done: make(chan struct{})}
+	l, err := e.listen(address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, e.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(e.done)
+		e.err = gdbserver.New(target, opts).ServeListener(ctx, l)
+	}()
+	return e, nil
+}
+
+func (e *Endpoint) listen(address string) (net.Listener, error) {
+	if address != "" && !strings.Contains(address, "/") {
+		// Who may connect may do anything: "" as a host is this machine alone.
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("listen on %s: want a socket's path with a slash, or HOST:PORT", address)
+		}
+		if host == "" {
+			host = "localhost"
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		if err != nil {
+			return nil, err
+		}
+		e.Address = l.Addr().String()
+		return l, nil
+	}
+	if address == "" {
+		dir, err := os.MkdirTemp("", "yore-")
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		e.dir, address = dir, filepath.Join(dir, "gdb")
+	}
+	l, err := gdbserver.ListenUnix(address)
+	if err != nil {
+		e.clean()
+		return nil, err
+	}
+	e.Address = address
+	return l, nil
+}
+
+// Wait returns when serving has ended: nil when gdb killed the program or ctx was
+// cancelled.
+func (e *Endpoint) Wait() error {
+	<-e.done
+	if errors.Is(e.err, gdbserver.ErrKilled) || errors.Is(e.err, context.Canceled) {
+		return nil
+	}
+	return e.err
+}
+
+// Done is closed when serving has ended.
+func (e *Endpoint) Done() <-chan struct{} { return e.done }
+
+// Close ends serving and removes the socket.
+func (e *Endpoint) Close() error {
+	e.cancel()
+	err := e.Wait()
+	e.clean()
+	return err
+}
+
+func (e *Endpoint) clean() {
+	if e.dir != "" {
+		os.RemoveAll(e.dir)
+	}
+}
