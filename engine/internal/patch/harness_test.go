@@ -61,6 +61,7 @@ type proc struct {
 
 	event     int               // ptrace event of the last stop
 	interiors int               // boundaries inside windows that were reached
+	faults    int               // of the program, in stubs
 	counters  map[uint64]uint64 // of each stub, read at the program's exit
 }
 
@@ -92,6 +93,7 @@ func start(t testing.TB, exe string, args ...string) *proc {
 		t.Fatal(err)
 	}
 	t.Cleanup(x.kill)
+	x.fixRandom()
 	for _, m := range x.maps() {
 		if m.Path == exe && m.Off == 0 {
 			e, err := elf.Open(exe)
@@ -106,6 +108,25 @@ func start(t testing.TB, exe string, args ...string) *proc {
 		}
 	}
 	return x
+}
+
+// fixRandom makes the 16 random bytes of the auxiliary vector the same in every
+// run, and keeps the process on one processor: cpuid tells which it is.
+func (x *proc) fixRandom() {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", x.pid))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for ; len(b) >= 16; b = b[16:] {
+		if le.Uint64(b) == 25 {
+			x.write(le.Uint64(b[8:]), []byte("sixteen bytes ok"))
+		}
+	}
+	var set unix.CPUSet
+	set.Set(0)
+	if err := unix.SchedSetaffinity(x.pid, &set); err != nil {
+		x.t.Fatal(err)
+	}
 }
 
 func (x *proc) kill() {
@@ -151,9 +172,12 @@ func (x *proc) cont(sig syscall.Signal) syscall.Signal {
 	return x.wait()
 }
 
-func (x *proc) step() syscall.Signal {
-	if err := syscall.PtraceSingleStep(x.pid); err != nil {
-		x.t.Fatalf("step: %v", err)
+func (x *proc) step() syscall.Signal { return x.stepWith(0) }
+
+// stepWith delivers sig, and steps; with a handler, to its first instruction.
+func (x *proc) stepWith(sig syscall.Signal) syscall.Signal {
+	if _, _, e := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SINGLESTEP, uintptr(x.pid), 0, uintptr(sig), 0, 0); e != 0 {
+		x.t.Fatalf("step: %v", e)
 	}
 	return x.wait()
 }
@@ -256,7 +280,7 @@ func (x *proc) install(p *Plan) {
 	x.apply(p.Writes())
 }
 
-// symbol returns the address of a function of the program.
+// symbol returns the address of a function or variable of the program.
 func symbol(x *proc, name string) (uint64, bool) {
 	e, err := elf.Open(x.exe)
 	if err != nil {
@@ -308,69 +332,84 @@ func (x *proc) output() string {
 	return string(bytes.TrimSpace(b))
 }
 
-// how classifies a stop by signal for Fix.
-func how(s syscall.Signal, stepping bool) How {
+// how classifies a stop for Fix.
+func (x *proc) how(s syscall.Signal) How {
 	switch s {
 	case syscall.SIGTRAP:
-		if stepping {
-			return Async
+		var info [128]byte
+		if _, _, e := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(x.pid), 0, uintptr(bytesPtr(&info)), 0, 0); e != 0 {
+			return Async // no signal: a stop of ptrace's own
 		}
-		return Trap
+		if c := int32(le.Uint32(info[8:])); c == 0x80 || c == 1 {
+			return Trap
+		}
 	case syscall.SIGSEGV, syscall.SIGILL, syscall.SIGBUS, syscall.SIGFPE:
 		return Fault
 	}
 	return Async
 }
 
-// finish runs a patched program to its end, answering interior boundaries, and
-// calls hit (which may be nil) for every stop that a stub asked for. At the end
-// it reads the counters.
+// finish runs a patched program to its end, answering interior boundaries and
+// delivering the program's own faults, and calls hit (which may be nil) for
+// every stop that a stub asked for. At the end it reads the counters.
 func (x *proc) finish(p *Plan, hit func(Fixed)) {
 	syscall.PtraceSetOptions(x.pid, 0x100000|syscall.PTRACE_O_TRACEEXIT)
-	for !x.done {
-		if err := syscall.PtraceCont(x.pid, 0); err != nil {
-			x.t.Fatalf("cont: %v", err)
+	for sig := syscall.Signal(0); ; {
+		s := x.cont(sig)
+		sig = 0
+		if x.done {
+			x.t.Fatal("ended without an exit stop")
 		}
-		if x.stopped(p, x.wait(), hit) {
+		if x.event == syscall.PTRACE_EVENT_EXIT {
+			x.counters = map[uint64]uint64{}
+			for _, s := range p.Stubs() {
+				n, err := s.Count(x)
+				if err != nil {
+					x.t.Fatal(err)
+				}
+				x.counters[s.Addr] = n
+			}
+			x.cont(0)
 			return
+		}
+		f, err := p.Fix(x.regs(), x.how(s), x)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		switch f.Where {
+		case Interior, Stumble:
+			x.interiors++
+			x.setRegs(f.Resume)
+		case LimitHit, TestHit:
+			if hit == nil {
+				x.t.Fatalf("unasked stop at %#x", f.Regs.Rip)
+			}
+			hit(f)
+			x.setRegs(f.Resume)
+		default:
+			if x.how(s) != Fault {
+				x.t.Fatalf("stopped with %v at %#x (%v)", s, f.Regs.Rip, f.Where)
+			}
+			sig = x.ownFault(p, f, s)
 		}
 	}
 }
 
-// stopped deals with a stop of a patched program; true at its end.
-func (x *proc) stopped(p *Plan, s syscall.Signal, hit func(Fixed)) bool {
-	if x.done {
-		x.t.Fatal("ended without an exit stop")
+// ownFault has a fault of the program in a stub raised at the program's own
+// instruction, and returns the signal.
+func (x *proc) ownFault(p *Plan, f Fixed, s syscall.Signal) syscall.Signal {
+	if f.Where == Own {
+		return s
 	}
-	if x.event == syscall.PTRACE_EVENT_EXIT {
-		x.counters = map[uint64]uint64{}
-		for _, s := range p.Stubs() {
-			n, err := s.Count(x)
-			if err != nil {
-				x.t.Fatal(err)
-			}
-			x.counters[s.Addr] = n
-		}
-		x.cont(0)
-		return true
+	x.faults++
+	x.apply(f.Memory)
+	x.setRegs(f.Regs)
+	x.apply(p.Undo())
+	if got := x.step(); x.how(got) != Fault {
+		x.t.Fatalf("fault at %#x in a stub (%v), but at its own place %v", f.Regs.Rip, s, got)
+	} else {
+		s = got
 	}
-	r := x.regs()
-	f, err := p.Fix(r, how(s, false), x)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	switch f.Where {
-	case Interior, Stumble:
-		x.interiors++
-		x.setRegs(f.Resume)
-	case LimitHit, TestHit:
-		if hit == nil {
-			x.t.Fatalf("unasked stop at %#x", f.Regs.Rip)
-		}
-		hit(f)
-		x.setRegs(f.Resume)
-	default:
-		x.t.Fatalf("stopped with %v at %#x (%v)", s, r.Rip, f.Where)
-	}
-	return false
+	x.apply(p.Text())
+	return s
 }

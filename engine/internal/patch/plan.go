@@ -241,6 +241,10 @@ func jumpTo(from, target uint64) ([]byte, bool) {
 	return le.AppendUint32([]byte{0xe9}, uint32(int32(d))), d == int64(int32(d))
 }
 
+// Data returns where the plan's data begin: rax as a stub saved it, and 8
+// behind the flags (ah: SF ZF AF PF CF, al: OF).
+func (p *Plan) Data() uint64 { return p.data.base }
+
 // Stubs returns the plan's stubs; the index is the ID.
 func (p *Plan) Stubs() []*Stub { return p.stubs }
 

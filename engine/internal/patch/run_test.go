@@ -19,41 +19,47 @@ func truth(x *proc, addrs []uint64) map[uint64]uint64 {
 	for a := range old {
 		x.write(a, []byte{0xcc})
 	}
-	at := x.regs().Rip
-	over := func() { // execute the instruction at at, which may have a breakpoint
-		if b, ok := old[at]; ok {
+	for sig := syscall.Signal(0); ; {
+		at := x.regs().Rip
+		b, ok := old[at]
+		if ok && sig == 0 {
+			// Execute the instruction under the breakpoint.
 			counts[at]++
 			x.write(at, []byte{b})
 			s := x.step()
 			if x.done {
-				return
-			}
-			if s != syscall.SIGTRAP {
-				x.t.Fatalf("stepping over %#x: %v", at, s)
+				return counts
 			}
 			x.write(at, []byte{0xcc})
-		}
-	}
-	over()
-	for !x.done {
-		// A step may have led to another breakpoint's address.
-		at = x.regs().Rip
-		if _, ok := old[at]; ok {
-			over()
+			if x.how(s) == Fault {
+				sig = s
+			}
 			continue
 		}
-		if s := x.cont(0); x.done {
-			break
-		} else if s != syscall.SIGTRAP {
+		var s syscall.Signal
+		if sig != 0 {
+			s = x.stepWith(sig) // to the handler's first instruction
+			sig = 0
+			if s == syscall.SIGTRAP {
+				continue
+			}
+		} else {
+			s = x.cont(0)
+		}
+		if x.done {
+			return counts
+		}
+		switch x.how(s) {
+		case Fault:
+			sig = s
+		case Trap:
+			r := x.regs()
+			r.Rip--
+			x.setRegs(r)
+		default:
 			x.t.Fatalf("counting: %v at %#x", s, x.regs().Rip)
 		}
-		r := x.regs()
-		r.Rip--
-		x.setRegs(r)
-		at = r.Rip
-		over()
 	}
-	return counts
 }
 
 func flagsOf(name string) []string { return append(strings.Fields(name), "-g0", "-w") }
@@ -63,61 +69,71 @@ var builds = []string{"-O0", "-O2", "-O3 -march=native", "-O2 -fno-pie -no-pie",
 // TestCounts patches every block of every function of the program, runs it to
 // its end and holds the counters against breakpoints.
 func TestCounts(t *testing.T) {
-	for _, fl := range builds {
-		t.Run(fl, func(t *testing.T) {
-			exe := build(t, "mix.c", flagsOf(fl)...)
-			x := start(t, exe, "100")
-			x.runTo(x.sym("main"))
-			text := x.text()
-			p := NewPlan(text, x.maps(), []uint64{x.regs().Rip})
-			blocks, planned := 0, 0
-			for _, fn := range []string{"main", "interp", "cmp", "fib", "put", "series", "ack", "rnd"} {
-				a, ok := symbol(x, fn)
-				if !ok {
-					continue // inlined
-				}
-				lo, hi, ok := text.Func(a)
-				if !ok {
-					t.Fatalf("no function at %s", fn)
-				}
-				bl, err := text.Blocks(lo, hi)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for k := range bl {
-					blocks++
-					if _, _, err := p.AddNear(bl[k].Lo(), Spec{Ring: k%2 == 0, Limited: k%3 == 0, Limit: never}); err == nil {
-						planned++
-					}
-				}
+	for _, prog := range []struct {
+		src   string
+		funcs string
+	}{
+		{"mix.c", "main interp cmp fib put series ack rnd"},
+		{"odd.c", "main calls leaf1 leaf2 table adds loops strings lockskip redzone frames fault handler vectors fpu mix"},
+	} {
+		for _, fl := range builds {
+			t.Run(prog.src+" "+fl, func(t *testing.T) {
+				countsAgree(t, build(t, prog.src, flagsOf(fl)...), strings.Fields(prog.funcs))
+			})
+		}
+	}
+}
+
+func countsAgree(t *testing.T, exe string, funcs []string) {
+	x := start(t, exe, "100")
+	x.runTo(x.sym("main"))
+	text := x.text()
+	p := NewPlan(text, x.maps(), []uint64{x.regs().Rip})
+	blocks, planned := 0, 0
+	for _, fn := range funcs {
+		a, ok := symbol(x, fn)
+		if !ok {
+			continue // inlined
+		}
+		lo, hi, ok := text.Func(a)
+		if !ok {
+			t.Fatalf("no function at %s", fn)
+		}
+		bl, err := text.Blocks(lo, hi)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range bl {
+			blocks++
+			if _, _, err := p.AddNear(bl[k].Lo(), Spec{Ring: k%2 == 0, Limited: k%3 == 0, Limit: never}); err == nil {
+				planned++
 			}
-			x.install(p)
-			x.finish(p, nil)
-			got := x.counters
-			y := start(t, exe, "100")
-			y.runTo(y.sym("main"))
-			var addrs []uint64
-			for _, s := range p.Stubs() {
-				addrs = append(addrs, s.Addr)
+		}
+	}
+	x.install(p)
+	x.finish(p, nil)
+	y := start(t, exe, "100")
+	y.runTo(y.sym("main"))
+	var addrs []uint64
+	for _, s := range p.Stubs() {
+		addrs = append(addrs, s.Addr)
+	}
+	want := truth(y, addrs)
+	if x.output() != y.output() || x.output() == "" || x.code != y.code {
+		t.Errorf("output %q status %d, unpatched %q %d", x.output(), x.code, y.output(), y.code)
+	}
+	bad := 0
+	var total uint64
+	for _, s := range p.Stubs() {
+		total += want[s.Addr]
+		if x.counters[s.Addr] != want[s.Addr] {
+			if bad++; bad < 10 {
+				t.Errorf("stub at %#x (%d bytes, %d insts): counted %d, breakpoints %d", s.Addr, s.win.n, len(s.win.insts), x.counters[s.Addr], want[s.Addr])
 			}
-			want := truth(y, addrs)
-			if x.output() != y.output() || x.output() == "" {
-				t.Errorf("output %q, unpatched %q", x.output(), y.output())
-			}
-			bad := 0
-			var total uint64
-			for _, s := range p.Stubs() {
-				total += want[s.Addr]
-				if got[s.Addr] != want[s.Addr] {
-					if bad++; bad < 10 {
-						t.Errorf("stub at %#x (%d bytes, %d insts): counted %d, breakpoints %d", s.Addr, s.win.n, len(s.win.insts), got[s.Addr], want[s.Addr])
-					}
-				}
-			}
-			t.Logf("%d blocks, %d stubs, %d executions, %d interior", blocks, planned, total, x.interiors)
-			if planned*2 < blocks {
-				t.Errorf("only %d of %d blocks could be patched", planned, blocks)
-			}
-		})
+		}
+	}
+	t.Logf("%d blocks, %d stubs, %d executions, %d at boundaries inside, %d faults", blocks, planned, total, x.interiors, x.faults)
+	if planned*2 < blocks {
+		t.Errorf("only %d of %d blocks could be patched", planned, blocks)
 	}
 }

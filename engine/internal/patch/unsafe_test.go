@@ -7,3 +7,5 @@ import (
 )
 
 func ptr(p *unix.Iovec) unsafe.Pointer { return unsafe.Pointer(p) }
+
+func bytesPtr(p *[128]byte) unsafe.Pointer { return unsafe.Pointer(p) }
