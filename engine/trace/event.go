@@ -1,8 +1,3 @@
-// Package trace defines the events of a recording.
-//
-// An event is what the outside world did to the program, or a scheduling
-// decision of the recorder. Everything else the program does follows from its
-// start state and its events. The package is pure and imports nothing of ours.
 package trace
 
 import "golang.org/x/sys/unix"
