@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static int seen[65];
-static char *page;
+static char *volatile page;
 
 static void on_fault(int sig, siginfo_t *info, void *ctx)
 {

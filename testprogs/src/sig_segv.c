@@ -13,7 +13,7 @@
 
 static sigjmp_buf out;
 static int faults, overflows;
-static char *bad;
+static char *volatile bad;
 static char alt[65536];
 
 static void on_fault(int sig, siginfo_t *info, void *ctx)

@@ -15,7 +15,8 @@
 #include <string.h>
 
 static long millions = 20;
-static int trail[16], steps;
+static int trail[16];
+static volatile int steps; /* the handler counts too */
 volatile uint64_t state = 1;
 static char text[70000];
 
