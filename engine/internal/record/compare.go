@@ -99,9 +99,10 @@ func changed(a, b *tracee.Space, set tracee.PageSet) []trace.Write {
 	return out
 }
 
-// Ours reports whether a page belongs to the engine, not to the program.
+// Ours reports whether an address lies in the range that holds the engine's page,
+// the data of stubs, and scratch memory: not the program's.
 func Ours(addr uint64) bool {
-	return addr >= tracee.EngineCode && addr < tracee.EngineEnd || IsScratch(addr)
+	return addr >= tracee.EngineCode && addr < scratchBase+scratchSlot*scratchMax
 }
 
 // fullAffinity corrects the result of sched_getaffinity: the program is pinned

@@ -121,7 +121,7 @@ func (r *Recorder) Poke(writes []trace.Write) error {
 	}
 	x := *t.Regs()
 	x.Orig_rax = ^uint64(0)
-	e := &trace.Event{Kind: trace.Poke, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp, Regs: &x, Writes: writes}
+	e := &trace.Event{Kind: trace.Poke, Stub: -1, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp, Regs: &x, Writes: writes}
 	r.boundary = true
 	return r.append(e)
 }

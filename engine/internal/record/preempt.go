@@ -1,37 +1,342 @@
 package record
 
 import (
+	"errors"
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
+	"yore/engine/internal/patch"
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
 	"yore/engine/trace"
 )
 
-// overdue is called when a thread was stopped inside a slice because it has
-// computed for a quantum. If another thread can run, it gets the turn: the point
-// where this one was stopped becomes an event.
+// Preemption. A thread that computes without events must give way to others at
+// a point that replay can find again. The points are executions of counting
+// stubs, which make them exact by construction:
+//
+//  1. A tick finds a thread computing while others could run, or while a signal
+//     waits for it. It notes the thread's rip.
+//  2. At the next event boundary stubs are installed at the entry of the function
+//     and in the block of that rip. That is an event (Stubs). From here on they
+//     count.
+//  3. A later tick arms them all: limit = count + 1. The next execution of any of
+//     them stops the thread: the event is Preempt (stub, count).
+//  4. If nobody is ready any more, the thread goes on from the stop: no event.
+//
+// A thread that computes before any event could install stubs is stopped where it
+// is, and the state is kept (Options.Break): such points cannot be counted to,
+// only restored.
+
+const patience = 3 // ticks without an event or a hit before a Break
+
+type preemption struct {
+	plans   []*patch.Plan
+	stubs   *replay.Stubs
+	mapped  []patch.Region
+	want    []uint64 // rips to install stubs for
+	tried   map[uint64]bool
+	armed   bool
+	overdue int // ticks since the last event
+}
+
+// Stubs returns the table of the stubs that have been installed.
+func (r *Recorder) Stubs() *replay.Stubs { return r.pre.stubs }
+
+// overdue is called when a tick has stopped a thread inside a slice.
 func (r *Recorder) overdue(t *Thread) error {
+	if err := r.outOfStub(t); err != nil {
+		return err
+	}
 	if r.OnTick != nil {
 		if err := r.OnTick(); err != nil {
 			return err
 		}
 	}
 	r.poll()
-	if len(r.ready) == 0 && len(t.held) == 0 {
+	if len(r.ready) == 0 && !r.deliverable(t) {
 		return nil
 	}
-	x := *t.Regs()
-	x.Orig_rax = ^uint64(0)
-	e := &trace.Event{Kind: trace.Preempt, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp, Regs: &x, XState: t.XState()}
-	if err := r.append(e); err != nil {
-		return err
+	p := &r.pre
+	p.overdue++
+	if p.overdue > patience && r.Break != nil {
+		p.overdue = 0
+		return r.stopHere(t)
 	}
-	r.Stats.Preempts++
-	r.boundary = true
-	if len(r.ready) > 0 {
-		r.ready = append(r.ready, t)
-		r.cur = nil
+	if !p.armed && p.stubs.Len() > 0 {
+		return r.arm(true)
+	}
+	if rip := t.Regs().Rip; !p.tried[rip] {
+		p.tried[rip] = true
+		p.want = append(p.want, rip)
 	}
 	return nil
 }
 
-var _ = unix.SIGSTOP
+// deliverable reports whether a held signal waits for t.
+func (r *Recorder) deliverable(t *Thread) bool {
+	t.held = append(t.held, t.TakeSignals()...)
+	if len(t.held) == 0 {
+		return false
+	}
+	mask, err := ptrace.GetSigmask(t.TID)
+	for _, s := range t.held {
+		if err == nil && mask>>(s.No-1)&1 == 0 && !r.ours(s.No, &s.Info) && r.fate(s.No) != ignored {
+			return true
+		}
+	}
+	return false
+}
+
+// stopHere makes the present point of t a preemption that only its state tells.
+func (r *Recorder) stopHere(t *Thread) error {
+	if err := r.Break(); err != nil {
+		return err
+	}
+	x := *t.Regs()
+	x.Orig_rax = ^uint64(0)
+	e := &trace.Event{Kind: trace.Preempt, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp, Regs: &x, Stub: -1}
+	r.boundary = true
+	if err := r.append(e); err != nil {
+		return err
+	}
+	if err := r.AfterExec(); err != nil {
+		return err
+	}
+	r.Stats.Preempts++
+	r.yieldTurn(t)
+	return nil
+}
+
+// yieldTurn hands the turn over if another thread is ready.
+func (r *Recorder) yieldTurn(t *Thread) {
+	if len(r.ready) > 0 {
+		r.ready = append(r.ready, t)
+		r.cur = nil
+	}
+}
+
+// arm sets every stub's limit to its next execution, or to none.
+func (r *Recorder) arm(on bool) error {
+	p := &r.pre
+	for id := range p.stubs.Len() {
+		limit := uint64(replay.NoLimit)
+		if on {
+			limit = p.stubs.Count(r.space, id) + 1
+		}
+		if err := p.stubs.SetLimit(r.space, id, limit); err != nil {
+			return err
+		}
+	}
+	p.armed = on
+	return nil
+}
+
+// stubHit handles the stop of a stub.
+func (r *Recorder) stubHit(t *Thread, id int, real ptrace.Regs) error {
+	if err := r.arm(false); err != nil {
+		return err
+	}
+	r.poll()
+	if len(r.ready) == 0 && !r.deliverable(t) {
+		return nil // behind the int3 the stub goes on
+	}
+	e := &trace.Event{Kind: trace.Preempt, TID: int32(t.ID), NR: -1, PC: real.Rip, SP: real.Rsp, Regs: &real,
+		Stub: int32(id), Count: r.pre.stubs.Count(r.space, id)}
+	t.SetRegs(real)
+	if err := r.pre.stubs.Rewind(r.space, id); err != nil {
+		return err
+	}
+	r.boundary = true
+	if err := r.append(e); err != nil {
+		return err
+	}
+	r.Stats.Preempts++
+	r.Stats.Counted++
+	r.pre.overdue = 0
+	r.yieldTurn(t)
+	return nil
+}
+
+// program reads the program's own code: without our patches.
+type program struct{ r *Recorder }
+
+func (p program) Read(addr uint64, b []byte) int {
+	n := p.r.space.Read(addr, b)
+	p.r.Hide(addr, b[:n])
+	return n
+}
+
+// Hide replaces patches of ours in b, read at addr, by the program's own code.
+func (r *Recorder) Hide(addr uint64, b []byte) {
+	r.pre.stubs.Hide(addr, b)
+	for at, old := range r.patches {
+		lo, hi := max(addr, at), min(addr+uint64(len(b)), at+uint64(len(old)))
+		if lo < hi {
+			copy(b[lo-addr:hi-addr], old[lo-at:hi-at])
+		}
+	}
+}
+
+// install puts stubs where ticks wanted them. t is at an event boundary.
+func (r *Recorder) install(t *Thread) error {
+	p := &r.pre
+	want := p.want
+	p.want, p.overdue = nil, 0
+	maps, err := r.space.Maps()
+	if err != nil {
+		return err
+	}
+	regions := Regions(maps)
+	text := patch.NewText(program{r}, regions, r.modules)
+	var avoid []uint64
+	for _, u := range r.threads {
+		if x, err := r.Regs(u.ID); err == nil {
+			avoid = append(avoid, x.Rip)
+		}
+	}
+	plan := patch.NewPlan(text, append(regions, p.mapped...), avoid)
+	for _, s := range p.stubs.List() {
+		plan.Protect(s.Addr, s.Addr+uint64(max(5, len(s.Orig))))
+	}
+	for at, old := range r.patches {
+		plan.Protect(at, at+uint64(len(old)))
+	}
+	for _, rip := range want {
+		r.anchors(plan, text, rip)
+	}
+	if len(plan.Stubs()) == 0 {
+		return nil
+	}
+	regs := *t.Regs()
+	e := &trace.Event{Kind: trace.Stubs, TID: int32(t.ID), NR: -1, PC: regs.Rip, SP: regs.Rsp}
+	for _, m := range plan.Maps() {
+		e.Maps = append(e.Maps, trace.Map{Addr: m.Lo, Len: m.Hi - m.Lo, Prot: m.Prot})
+		p.mapped = append(p.mapped, m)
+		ret, err := t.Inject(unix.SYS_MMAP, m.Lo, m.Hi-m.Lo, uint64(m.Prot),
+			unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE, ^uint64(0), 0)
+		if err != nil {
+			return err
+		}
+		if uint64(ret) != m.Lo {
+			return fmt.Errorf("record: map stubs at %#x: %v", m.Lo, unix.Errno(-ret))
+		}
+	}
+	for _, w := range plan.Writes() {
+		if err := r.space.Write(w.Addr, w.Data); err != nil {
+			return err
+		}
+		e.Writes = append(e.Writes, trace.Write{Addr: w.Addr, Data: w.Data})
+	}
+	var stubs []replay.Stub
+	undo := plan.Undo()
+	for i, s := range plan.Stubs() {
+		stubs = append(stubs, replay.Stub{Addr: s.Addr, Hit: s.Hit, Counter: s.CounterAddr, Limit: s.LimitAddr,
+			Data: plan.Data(), Orig: undo[i].Data})
+	}
+	e.Stub, e.Info = int32(p.stubs.Add(stubs)), replay.Encode(stubs)
+	p.plans = append(p.plans, plan)
+	return r.append(e)
+}
+
+// anchors plans stubs for a thread that was found computing at rip: at the
+// function's entry, in the block of rip, and in the blocks that follow it.
+func (r *Recorder) anchors(plan *patch.Plan, text *patch.Text, rip uint64) {
+	lo, hi, ok := text.Func(rip)
+	if !ok || !text.FileBacked(rip) {
+		return
+	}
+	blocks, err := text.Blocks(lo, hi)
+	if err != nil {
+		return
+	}
+	spec := patch.Spec{Limited: true, Limit: replay.NoLimit}
+	add := func(b *patch.Block) bool {
+		for pass := range 2 {
+			for k := range b.Insts {
+				in := &b.Insts[k]
+				if pass == 0 && (in.Len < 5 || faults(in)) {
+					continue
+				}
+				if _, err := plan.Add(in.PC, spec); err == nil {
+					return true
+				} else if !errors.Is(err, patch.ErrUnpatchable) {
+					return false
+				}
+			}
+		}
+		return false
+	}
+	for i := range blocks {
+		if add(&blocks[i]) || i == 2 {
+			break
+		}
+	}
+	n := 0
+	for i := range blocks {
+		if b := &blocks[i]; b.Hi() > rip && n < 3 && add(b) {
+			n++
+		}
+	}
+}
+
+// faults reports whether an instruction can fault other than by a full stack.
+func faults(in *patch.Inst) bool {
+	if in.Kind == patch.Call {
+		return false
+	}
+	var zero unix.PtraceRegs
+	acc, exact := in.Accesses(&zero)
+	return len(acc) > 0 || !exact
+}
+
+// outOfStub moves a thread that was stopped inside a stub back to the
+// instruction that the stub stands for.
+func (r *Recorder) outOfStub(t *Thread) error {
+	x := *t.Regs()
+	for _, p := range r.pre.plans {
+		if s, _ := p.Find(x.Rip); s == nil {
+			continue
+		}
+		f, err := p.Fix(x, patch.Async, r.space)
+		if err != nil {
+			return fmt.Errorf("record: %w", err)
+		}
+		if f.Where == patch.Interior {
+			t.SetRegs(f.Resume)
+			return nil
+		}
+		t.SetRegs(f.Regs)
+		for _, w := range append(f.Memory, f.Rewind...) {
+			if err := r.space.Write(w.Addr, w.Data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// strayFault handles a fault in a patched window or a stub that is not the
+// program's own; done is false when it is.
+func (r *Recorder) strayFault(t *Thread, how patch.How) (done bool, err error) {
+	x := *t.Regs()
+	for _, p := range r.pre.plans {
+		at := x.Rip
+		if how == patch.Trap {
+			at--
+		}
+		if s, _ := p.Find(at); s == nil {
+			continue
+		}
+		f, err := p.Fix(x, how, r.space)
+		if err != nil {
+			return false, fmt.Errorf("record: %w", err)
+		}
+		if f.Where == patch.Interior {
+			t.SetRegs(f.Resume)
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -65,6 +65,7 @@ func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
 		}
 		return nil
 	}
+	opts.Break = func() error { return nil }
 	opts.AfterExec = func() error {
 		c, err := r.Freeze()
 		execs[log.Len()-1] = c
@@ -88,7 +89,7 @@ func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
 		}
 	}
 	t.Logf("%v: recorded %d events in %v, %+v, %+v", args, log.Len(), time.Since(t0), r.Ended(), r.Stats)
-	env := &replay.Env{Log: log, FilePath: r.Files().Path, Restore: func(i int64) (*tracee.Copy, error) { return execs[i].Fork() }}
+	env := &replay.Env{Log: log, Stubs: r.Stubs(), FilePath: r.Files().Path, Restore: func(i int64) (*tracee.Copy, error) { return execs[i].Fork() }}
 	final, err := r.Freeze()
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +151,59 @@ func compareStates(t *testing.T, a *replay.Runner, b *tracee.Copy, execs bool) {
 			t.Errorf("memory differs at %#x (%s)", addr, m.Path)
 			p := addr &^ 4095
 			set[0].Lo = p + 4096
+		}
+	}
+}
+
+const spinners = `#include <pthread.h>
+#include <stdio.h>
+#include <stdatomic.h>
+static atomic_int turn; static volatile unsigned long work;
+static void *f(void *a) { int me = (int)(long)a;
+  for (int i = 0; i < 20; i++) { while (turn != me) ; for (int k = 0; k < 200000; k++) work += k ^ me; turn = (me + 1) % 4; }
+  return 0; }
+int main(void) { pthread_t t[4]; for (long i = 0; i < 4; i++) pthread_create(&t[i], 0, f, (void *)i);
+  for (int i = 0; i < 4; i++) pthread_join(t[i], 0); printf("%lu\n", work); return 0; }
+`
+
+const computers = `#include <pthread.h>
+#include <stdio.h>
+static unsigned long sum[4], shared;
+__attribute__((noinline)) static unsigned long mix(unsigned long x) { x ^= x << 13; x ^= x >> 7; return x ^ x << 17; }
+static void *f(void *a) { long me = (long)a; unsigned long x = me + 1;
+  for (long i = 0; i < 20000000; i++) { x = mix(x); if (!(i & 1023)) shared = shared * 31 + me; }
+  sum[me] = x; return 0; }
+int main(void) { pthread_t t[4]; for (long i = 0; i < 4; i++) pthread_create(&t[i], 0, f, (void *)i);
+  for (int i = 0; i < 4; i++) pthread_join(t[i], 0); printf("%lu %lu\n", sum[0] ^ sum[1] ^ sum[2] ^ sum[3], shared); return 0; }
+`
+
+const alarms = `#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+static volatile sig_atomic_t n; static unsigned long at[20], work;
+static void h(int s) { if (n < 20) at[n] = work; n++; }
+int main(void) { signal(SIGALRM, h); struct itimerval t = {{0, 20000}, {0, 20000}}; setitimer(ITIMER_REAL, &t, 0);
+  while (n < 20) work++; printf("%lu %lu\n", at[3], at[19]); return 0; }
+`
+
+func build(t *testing.T, src string, flags ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	c, bin := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")
+	if err := os.WriteFile(c, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-g", "-pthread", "-o", bin, c}, flags...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
+}
+
+func TestPreemption(t *testing.T) {
+	for name, src := range map[string]string{"spinners": spinners, "computers": computers, "alarms": alarms} {
+		for _, opt := range []string{"-O0", "-O2"} {
+			t.Run(name+opt, func(t *testing.T) { roundTrip(t, build(t, src, opt)) })
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"yore/engine/internal/patch"
 	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
 	"yore/engine/syscalls"
 	"yore/engine/trace"
@@ -49,13 +50,12 @@ type Thread struct {
 	slot                    uint64 // address of its scratch memory, 0 for none
 	compare                 *comparison
 
-	held       []tracee.Signal // not yet delivered
-	clearTID   uint64          // CLONE_CHILD_CLEARTID address
-	robust     uint64          // head of the robust futex list
-	altstack   [2]uint64       // address, size
-	debug      int             // generation of its debug registers
-	sliceStart uint64          // rip at the last event boundary
-	statfd     int             // of /proc/PID/task/TID/stat, -1 until needed
+	held     []tracee.Signal // not yet delivered
+	clearTID uint64          // CLONE_CHILD_CLEARTID address
+	robust   uint64          // head of the robust futex list
+	altstack [2]uint64       // address, size
+	debug    int             // generation of its debug registers
+	statfd   int             // of /proc/PID/task/TID/stat, -1 until needed
 }
 
 // Recorder records one program.
@@ -73,6 +73,7 @@ type Recorder struct {
 	actions     [65]action
 	files       *Files
 	modules     *patch.Cache
+	pre         preemption
 	patches     patchSet
 	brk         uint64
 	slots       int         // scratch slots given out
@@ -91,6 +92,7 @@ type Recorder struct {
 	waiting  atomic.Int64   // task to interrupt when all wait in the kernel
 	progress atomic.Int64   // changes with every resume
 	stop     atomic.Bool    // an interrupt was asked for
+	urgent   atomic.Bool    // a signal waits for a thread that computes
 	many     atomic.Bool    // there is more than one thread
 	closed   chan struct{}
 	affinity unix.CPUSet // the program's own idea of its CPUs
@@ -123,6 +125,9 @@ type Options struct {
 	// JobStop is called when a signal would stop the program; it returns when
 	// the program is to go on.
 	JobStop func(sig int) error
+	// Break is called before a Preempt or Poke event that cannot be replayed:
+	// the state before it must be kept.
+	Break func() error
 	// AfterExec is called after execve: the state cannot be replayed into, so a
 	// checkpoint must be taken.
 	AfterExec func() error
@@ -174,6 +179,7 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	r := &Recorder{Options: opts, log: log, space: t.Space, Lineage: &tracee.Lineage{}, pid: t.TID,
 		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), started: time.Now(), closed: make(chan struct{})}
 	r.Stats.Unknown = map[string]int64{}
+	r.pre.stubs, r.pre.tried = &replay.Stubs{}, map[uint64]bool{}
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
 	r.threads[th.ID] = th
 	r.cur, r.boundary = th, true
@@ -223,6 +229,7 @@ func (r *Recorder) append(e *trace.Event) error {
 	if _, err := r.log.Append(e); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
+	r.pre.overdue = 0
 	if r.AfterEvent != nil && r.AfterEvent(e) {
 		r.attention = true
 	}
@@ -295,7 +302,7 @@ func (r *Recorder) tick() {
 				continue
 			}
 			limit := r.TickEvery
-			if r.many.Load() {
+			if r.many.Load() || r.urgent.Load() {
 				limit = r.Quantum
 			}
 			if limit > 0 && now.Sub(since) >= limit && r.running.Load() != 0 {
@@ -353,6 +360,11 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 		if r.cur != t || r.ended != nil || r.pending != nil {
 			return Stop{}, false, nil
 		}
+		if len(r.pre.want) > 0 {
+			if err := r.install(t); err != nil {
+				return Stop{}, false, err
+			}
+		}
 		if r.AtBoundary != nil {
 			if err := r.AtBoundary(); err != nil {
 				return Stop{}, false, err
@@ -372,14 +384,14 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 	r.setDebug(t)
 	r.progress.Add(1)
 	r.setDebug(t)
-	if r.boundary {
-		t.sliceStart = t.Regs().Rip
-	}
 	if !t.restart {
 		r.running.Store(int64(t.TID))
 	}
 	st, err := t.Run(req, 0)
 	r.running.Store(0)
+	if !st.IsSyscall() {
+		r.boundary = false // it may have executed something
+	}
 	if err != nil {
 		return Stop{}, false, fmt.Errorf("record: %w", err)
 	}

@@ -31,12 +31,6 @@ func argReg(x *unix.PtraceRegs, i int) *uint64 {
 	return [...]*uint64{&x.Rdi, &x.Rsi, &x.Rdx, &x.R10, &x.R8, &x.R9}[i]
 }
 
-// IsScratch reports whether an address belongs to scratch memory, which is not
-// the program's.
-func IsScratch(addr uint64) bool {
-	return addr >= scratchBase && addr < scratchBase+scratchSlot*scratchMax
-}
-
 // redirect exchanges the output buffers of the call that t is entering.
 func (r *Recorder) redirect(t *Thread) {
 	t.scratch = t.scratch[:0]

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yore/engine/internal/patch"
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
@@ -94,16 +95,28 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 	if r.ours(sig, &s.Info) {
 		return r.ticked(t)
 	}
+	if sig == int(unix.SIGTRAP) {
+		if id, real, ok := r.pre.stubs.Hit(r.space, t.Regs()); ok {
+			return Stop{}, false, r.stubHit(t, id, real)
+		}
+		if done, err := r.strayFault(t, patch.Trap); done || err != nil {
+			return Stop{}, false, err
+		}
+	}
 	if sig == int(unix.SIGTRAP) && !r.breakpointFault(t, &s.Info) {
-		r.boundary = false
 		return Stop{Reason: Trap, Thread: t, Signal: s}, true, nil
 	}
 	if !replay.Synchronous(sig, &s.Info) {
 		// Its place in the program is chance: it is delivered at a boundary.
 		t.held = append(t.held, s)
+		r.urgent.Store(true)
 		return Stop{}, false, nil
 	}
-	r.boundary = false
+	if len(r.pre.plans) > 0 {
+		if done, err := r.strayFault(t, patch.Fault); done || err != nil {
+			return Stop{}, false, err
+		}
+	}
 	if sig == int(unix.SIGILL) {
 		if done, err := r.emulate(t); done || err != nil {
 			return Stop{}, false, err
@@ -334,6 +347,7 @@ func (r *Recorder) frame(t *Thread, old, x *ptrace.Regs) syscalls.Range {
 // that Run returns stop.
 func (r *Recorder) deliverHeld(t *Thread) (done bool, stop Stop, err error) {
 	t.held = append(t.held, t.TakeSignals()...)
+	r.urgent.Store(false)
 	for i := 0; i < len(t.held); i++ {
 		s := t.held[i]
 		if r.ours(s.No, &s.Info) {
@@ -384,11 +398,10 @@ func (t *Thread) compareDone() {
 // ticked handles a SIGSTOP of ours that met the thread in user mode.
 func (r *Recorder) ticked(t *Thread) (Stop, bool, error) {
 	if r.stop.Load() {
-		if t.Regs().Rip != t.sliceStart {
-			r.boundary = false
+		if err := r.outOfStub(t); err != nil {
+			return Stop{}, false, err
 		}
 		return Stop{Reason: Interrupted, Thread: t}, true, nil
 	}
-	r.boundary = false
 	return Stop{}, false, r.overdue(t)
 }

@@ -78,6 +78,9 @@ func (r *Runner) Apply() error {
 }
 
 func (r *Runner) apply(e *trace.Event) error {
+	if NeedsRestore(e) {
+		return r.restore()
+	}
 	th := r.Threads[r.Active]
 	switch e.Kind {
 	case trace.Enter:
@@ -90,8 +93,6 @@ func (r *Runner) apply(e *trace.Event) error {
 		if !th.InCall || th.Call != int64(e.NR) {
 			return r.diverged("system call left", fmt.Sprint(e.NR), fmt.Sprintf("inside %v %d", th.InCall, th.Call))
 		}
-	case trace.Exec:
-		return r.exec()
 	case trace.Clone:
 		r.Threads[int(e.Child)] = r.newThread(e)
 	}
@@ -101,6 +102,9 @@ func (r *Runner) apply(e *trace.Event) error {
 		}
 	}
 	if e.Kind == trace.Stubs {
+		if err := r.env.Stubs.Load(e); err != nil {
+			return err
+		}
 		if err := r.installMaps(e); err != nil {
 			return err
 		}
@@ -138,10 +142,10 @@ func (r *Runner) newThread(e *trace.Event) *tracee.Thread {
 	return t
 }
 
-func (r *Runner) exec() error {
+func (r *Runner) restore() error {
 	c, err := r.env.Restore(r.Next)
 	if err != nil {
-		return fmt.Errorf("replay: event %d: execve: %w", r.Next, err)
+		return fmt.Errorf("replay: event %d: %w", r.Next, err)
 	}
 	r.Copy.Kill()
 	r.Copy = c

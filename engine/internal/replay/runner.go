@@ -23,7 +23,10 @@ type Env struct {
 	Log Log
 	// FilePath returns a path by which the copy can open mapped file id.
 	FilePath func(id uint32) (string, error)
-	// Restore returns a new copy in the state just after event i, an Exec.
+	// Stubs are the counting stubs of the Stubs events so far.
+	Stubs *Stubs
+	// Restore returns a new copy in the state just after event i, one of those
+	// that cannot be replayed (NeedsRestore).
 	Restore func(i int64) (*tracee.Copy, error)
 }
 
@@ -35,17 +38,6 @@ type Runner struct {
 	// atEvent: the task is at the beginning of event Next (a system call's entry,
 	// or the stop of a fault or trapped instruction).
 	atEvent bool
-	// Stub tells where an installed counting stub is, for Preempt events.
-	Stubs StubTable
-}
-
-// StubTable finds the stubs that Stubs events installed.
-type StubTable interface {
-	// Limit writes the count at which stub id stops next, 0 for never.
-	Limit(s *tracee.Space, id int32, count uint64) error
-	// Hit returns the id of the stub that stopped at rip, and the registers of
-	// the program there.
-	Hit(s *tracee.Space, r *ptrace.Regs) (id int32, real ptrace.Regs, ok bool)
 }
 
 // New returns a runner of c, which must be in the state of slice next-1 and
@@ -104,10 +96,19 @@ func Immediate(e *trace.Event) bool {
 	switch e.Kind {
 	case trace.Leave, trace.Signal, trace.Stubs, trace.Poke:
 		return true
+	case trace.Preempt:
+		return e.Stub < 0
 	case trace.End:
 		return e.NR < 0
 	}
 	return false
+}
+
+// NeedsRestore reports whether an event's effect cannot be replayed: the state
+// after it comes from a checkpoint. Where in its slice a Poke, or a Preempt
+// without a stub, took place is known by that state alone.
+func NeedsRestore(e *trace.Event) bool {
+	return e.Kind == trace.Exec || e.Kind == trace.Poke || e.Kind == trace.Preempt && e.Stub < 0
 }
 
 // Watch makes ctx's cancellation stop the runner; call the result when done.
@@ -179,8 +180,8 @@ func (r *Runner) prepare(e *trace.Event) error {
 			return err
 		}
 	}
-	if e.Kind == trace.Preempt && e.Count > 0 && r.Stubs != nil {
-		return r.Stubs.Limit(r.Space, e.Stub, e.Count)
+	if e.Kind == trace.Preempt && e.Stub >= 0 {
+		return r.env.Stubs.SetLimit(r.Space, int(e.Stub), e.Count)
 	}
 	return nil
 }
@@ -200,8 +201,8 @@ func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, boo
 		return AtEvent, true, r.checkFault(e)
 	}
 	if sig == int(unix.SIGTRAP) {
-		if r.Stubs != nil {
-			if id, real, ok := r.Stubs.Hit(r.Space, r.Regs()); ok {
+		if r.env.Stubs != nil {
+			if id, real, ok := r.env.Stubs.Hit(r.Space, r.Regs()); ok {
 				return r.stubHit(e, id, real)
 			}
 		}
@@ -213,12 +214,15 @@ func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, boo
 	return AtEvent, true, r.diverged("instruction", describe(e), unix.SignalName(unix.Signal(sig)))
 }
 
-func (r *Runner) stubHit(e *trace.Event, id int32, real ptrace.Regs) (Stop, bool, error) {
-	if e == nil || e.Kind != trace.Preempt || e.Stub != id {
+func (r *Runner) stubHit(e *trace.Event, id int, real ptrace.Regs) (Stop, bool, error) {
+	if e == nil || e.Kind != trace.Preempt || int(e.Stub) != id {
 		return AtEvent, true, r.diverged("preemption", describe(e), fmt.Sprintf("stub %d", id))
 	}
 	r.SetRegs(real)
-	if err := r.Stubs.Limit(r.Space, id, 0); err != nil {
+	if err := r.env.Stubs.SetLimit(r.Space, id, NoLimit); err != nil {
+		return AtEvent, true, err
+	}
+	if err := r.env.Stubs.Rewind(r.Space, id); err != nil {
 		return AtEvent, true, err
 	}
 	r.atEvent = true
