@@ -25,21 +25,32 @@ func TestPrograms(t *testing.T) {
 		t.Fatalf("only %d programs found", len(ps))
 	}
 	for _, p := range ps {
-		t.Run(strings.ReplaceAll(p.Name, "/", "_"), func(t *testing.T) {
+		name := strings.ReplaceAll(p.Name, "/", "_")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if p.Lang == "sql" {
-				return // input for a program that is not ours
-			}
-			argv := append([]string{Build(t, p.Name)}, p.Args...)
-			if p.Lang == "py" {
-				argv = append([]string{"python3"}, argv...)
-				if _, err := exec.LookPath("python3"); err != nil {
-					t.Skip("skipped: python3 is not installed")
-				}
-			}
-			run(t, p, argv)
+			natively(t, p)
 		})
+		if p.Lang == "c" {
+			t.Run(name+"_O2", func(t *testing.T) {
+				t.Parallel()
+				natively(t, p, "-O2")
+			})
+		}
 	}
+}
+
+func natively(t *testing.T, p *Program, flags ...string) {
+	argv := append([]string{Build(t, p.Name, flags...)}, p.Args...)
+	switch p.Lang {
+	case "sql":
+		return // input for a program that is not ours
+	case "py":
+		argv = append([]string{"python3"}, argv...)
+		if _, err := exec.LookPath("python3"); err != nil {
+			t.Skip("skipped: python3 is not installed")
+		}
+	}
+	run(t, p, argv)
 }
 
 func run(t *testing.T, p *Program, argv []string) {

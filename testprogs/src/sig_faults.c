@@ -12,7 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static int seen[65];
+static volatile int seen[65];
 static char *volatile page;
 
 static void on_fault(int sig, siginfo_t *info, void *ctx)
