@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
 )
 
@@ -40,6 +41,8 @@ type Locator struct {
 	// Progress, when set, is called now and then by long operations with the
 	// number of the event that replay has come to.
 	Progress func(event int64)
+
+	code patch.Cache
 }
 
 // New returns a locator.

@@ -6,64 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"yore/engine/internal/ptrace"
 	"yore/engine/internal/replay"
-	"yore/engine/internal/tracee"
 	"yore/engine/trace"
 )
-
-// Word is a word of memory with the value it must have.
-type Word struct{ Addr, Value uint64 }
-
-// Find returns the coordinate, since base, of the earliest point whose state is
-// target's: registers, extended state and memory. target is a frozen process in
-// base's slice, at or after base. The error is ErrNotFound when there is none.
-func (l *Locator) Find(ctx context.Context, base *replay.Runner, target *tracee.Copy) (Coord, error) {
-	s, err := stateOf(target)
-	if err != nil {
-		return Coord{}, err
-	}
-	return l.find(ctx, base, s)
-}
-
-// FindState is Find for a state of which only the general registers (orig_rax
-// and the flags that tracing leaves behind aside) and some words are known.
-func (l *Locator) FindState(ctx context.Context, base *replay.Runner, regs *ptrace.Regs, words []Word) (Coord, error) {
-	return l.find(ctx, base, &state{regs: normal(regs), words: words})
-}
-
-func (l *Locator) find(ctx context.Context, base *replay.Runner, s *state) (Coord, error) {
-	r, err := fork(base)
-	if err != nil {
-		return Coord{}, fmt.Errorf("find: %w", err)
-	}
-	defer r.Kill()
-	g := newRig(r)
-	p := g.point(s.regs.Rip)
-	p.every = true
-	if err := g.arm(); err != nil {
-		return Coord{}, fmt.Errorf("find: %w", err)
-	}
-	for {
-		hit, _, err := g.run(ctx)
-		if err != nil {
-			return Coord{}, fmt.Errorf("find: %w", err)
-		}
-		if err := stopped(ctx); err != nil {
-			return Coord{}, err
-		}
-		if hit == nil {
-			return Coord{}, ErrNotFound
-		}
-		same, _, err := s.equal(r, nil)
-		if err != nil {
-			return Coord{}, fmt.Errorf("find: %w", err)
-		}
-		if same {
-			return Coord{p.addr, p.count}, nil
-		}
-	}
-}
 
 // Seek returns a new runner that stands at c, with nothing of ours in its
 // memory. The error is ErrNotFound when the slice ends before.
@@ -87,8 +32,9 @@ func (l *Locator) advance(ctx context.Context, r *replay.Runner, c Coord) error 
 	if c.AtBase() || c.Count == 1 && r.Regs().Rip == c.Addr {
 		return r.Err()
 	}
-	g := newRig(r)
-	g.point(c.Addr).limit = c.Count
+	g := l.newRig(r)
+	p := g.point(c.Addr)
+	p.limit, p.few = c.Count, c.Count < fewHits
 	if err := g.arm(); err != nil {
 		return err
 	}
@@ -127,9 +73,10 @@ func (l *Locator) Order(ctx context.Context, base *replay.Runner, a, b Coord) (i
 		return 0, fmt.Errorf("order: %w", err)
 	}
 	defer r.Kill()
-	g := newRig(r)
+	g := l.newRig(r)
 	pa, pb := g.point(a.Addr), g.point(b.Addr)
 	pa.limit, pb.limit = a.Count, b.Count
+	pa.few, pb.few = a.Count < fewHits, b.Count < fewHits
 	if err := g.arm(); err != nil {
 		return 0, fmt.Errorf("order: %w", err)
 	}
@@ -177,13 +124,16 @@ func (l *Locator) toEnd(ctx context.Context, r *replay.Runner) (Coord, error) {
 	if replay.Immediate(e) || r.AtEventStart() {
 		return Coord{}, nil
 	}
-	if n := ender(r, e); n > 0 {
+	if n, ok := ender(r, e); ok {
 		// Executing the instruction for the first time ends the slice.
 		c := Coord{e.PC - n, 1}
+		if r.Regs().Rip == c.Addr {
+			return Coord{}, nil
+		}
 		return c, l.advance(ctx, r, c)
 	}
 	start := *r.Regs()
-	g := newRig(r)
+	g := l.newRig(r)
 	p := g.point(e.PC)
 	if err := g.arm(); err != nil {
 		return Coord{}, err
@@ -198,30 +148,34 @@ func (l *Locator) toEnd(ctx context.Context, r *replay.Runner) (Coord, error) {
 	if stop != replay.AtEvent {
 		return Coord{}, ErrNotFound
 	}
-	c := Coord{e.PC, p.count}
-	if start.Rip == e.PC && p.count <= 1 {
-		c = Coord{}
+	if err := g.strip(); err != nil {
+		return Coord{}, err
 	}
-	return c, g.strip()
+	if start.Rip == e.PC && p.base <= 1 {
+		return Coord{}, nil
+	}
+	return Coord{e.PC, p.base}, nil
 }
 
-// ender returns the length of the instruction that begins event e, when e.PC lies
-// behind it: a system call, or a breakpoint of the program's own.
-func ender(r *replay.Runner, e *trace.Event) uint64 {
+// ender reports whether the instruction that begins event e ends the slice
+// whenever it is executed, and how far e.PC lies behind it.
+func ender(r *replay.Runner, e *trace.Event) (behind uint64, ok bool) {
 	switch {
 	case isCall(e.Kind) && e.NR >= 0:
-		return 2
+		return 2, true
+	case e.Kind == trace.Insn:
+		return 0, true
 	case e.Kind == trace.Fault && unix.Signal(e.Sig) == unix.SIGTRAP:
 		var b [2]byte
 		r.Space.Read(e.PC-2, b[:])
 		switch {
 		case b[0] == 0xcd && b[1] == 3:
-			return 2
+			return 2, true
 		case b[1] == int3 || b[1] == 0xf1:
-			return 1
+			return 1, true
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // isCall reports whether events of kind k begin at a system call's entry.

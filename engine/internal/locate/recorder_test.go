@@ -20,7 +20,7 @@ import (
 
 // tape is a recording made by the smallest recorder that is right: one thread,
 // the effect of each event found by comparing all writable memory.
-type tape struct {
+type recording struct {
 	t      *testing.T
 	task   *tracee.Task
 	lin    *tracee.Lineage
@@ -32,8 +32,8 @@ type tape struct {
 	names  map[string]uint64      // symbols, relocated
 }
 
-func (p *tape) At(i int64) (*trace.Event, error) { return p.events[i], nil }
-func (p *tape) Len() int64                       { return int64(len(p.events)) }
+func (p *recording) At(i int64) (*trace.Event, error) { return p.events[i], nil }
+func (p *recording) Len() int64                       { return int64(len(p.events)) }
 
 var built = map[string]string{}
 
@@ -75,7 +75,7 @@ func TestMain(m *testing.M) {
 
 // record runs a program to its end and keeps a frozen runner just after each
 // getppid call. The test's goroutine stays locked to its thread.
-func record(t *testing.T, bin string, args ...string) *tape {
+func record(t *testing.T, bin string, args ...string) *recording {
 	t.Helper()
 	runtime.LockOSThread()
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
@@ -88,7 +88,7 @@ func record(t *testing.T, bin string, args ...string) *tape {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tape{t: t, task: task, lin: &tracee.Lineage{}, bin: bin, files: map[uint32]string{},
+	p := &recording{t: t, task: task, lin: &tracee.Lineage{}, bin: bin, files: map[uint32]string{},
 		marks: map[int]*replay.Runner{}, events: []*trace.Event{{Kind: trace.Start, TID: 1}}}
 	t.Cleanup(func() {
 		for _, r := range p.marks {
@@ -104,7 +104,7 @@ func record(t *testing.T, bin string, args ...string) *tape {
 	return p
 }
 
-func (p *tape) symbols() {
+func (p *recording) symbols() {
 	f, err := elf.Open(p.bin)
 	if err != nil {
 		p.t.Fatal(err)
@@ -132,7 +132,7 @@ func (p *tape) symbols() {
 }
 
 // snapshot returns the content of all writable memory.
-func (p *tape) snapshot() map[uint64][]byte {
+func (p *recording) snapshot() map[uint64][]byte {
 	maps, err := p.task.Space.Maps()
 	if err != nil {
 		p.t.Fatal(err)
@@ -152,7 +152,7 @@ func (p *tape) snapshot() map[uint64][]byte {
 	return out
 }
 
-func (p *tape) changes(before map[uint64][]byte) (w []trace.Write) {
+func (p *recording) changes(before map[uint64][]byte) (w []trace.Write) {
 	for lo, b := range p.snapshot() {
 		old := before[lo]
 		if old == nil || bytes.Equal(old, b) {
@@ -170,9 +170,9 @@ func (p *tape) changes(before map[uint64][]byte) (w []trace.Write) {
 	return w
 }
 
-func (p *tape) add(e *trace.Event) { p.events = append(p.events, e) }
+func (p *recording) add(e *trace.Event) { p.events = append(p.events, e) }
 
-func (p *tape) run() {
+func (p *recording) run() {
 	sig, ppids := 0, 0
 	for {
 		st, err := p.task.Run(ptrace.Syscall, sig)
@@ -238,7 +238,7 @@ func (p *tape) run() {
 }
 
 // finish fills in what a system call did.
-func (p *tape) finish(e *trace.Event, before map[uint64][]byte, y *ptrace.Regs) {
+func (p *recording) finish(e *trace.Event, before map[uint64][]byte, y *ptrace.Regs) {
 	switch e.NR {
 	case unix.SYS_MMAP:
 		m := trace.Map{Addr: uint64(e.Ret), Len: (e.Args[1] + 4095) &^ 4095, Prot: uint32(e.Args[2]), Off: e.Args[5]}
@@ -263,7 +263,7 @@ func (p *tape) finish(e *trace.Event, before map[uint64][]byte, y *ptrace.Regs) 
 	e.Writes = p.changes(before)
 }
 
-func (p *tape) freeze(n int) {
+func (p *recording) freeze(n int) {
 	c, lin, err := tracee.ForkTask(p.task, p.lin)
 	if err != nil {
 		p.t.Fatal(err)

@@ -2,30 +2,18 @@ package locate
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"yore/engine/internal/replay"
 )
 
-// Probe is a breakpoint: an address and, when Cond is set, a condition that is
-// evaluated at each execution of it. The runner that Cond gets stands at the
-// probe; its memory can carry patches of ours in the program's code. Cond must
-// not move it or write to it.
-type Probe struct {
-	Addr uint64
-	Cond func(*replay.Runner) (bool, error)
-}
-
-// End is where a search or a run ends: a point of slice Event. When the search
-// begins in that very slice, At counts from where it begins, else from the
-// slice's start. Last means the slice's last point instead of At; Open that
-// there is no end but that of the log.
-type End struct {
-	Event int64
-	At    Coord
-	Last  bool
-	Open  bool
-}
+var (
+	le          = binary.LittleEndian
+	errStubData = errors.New("stub data cannot be read")
+)
 
 // Hit is a point at which a probe was hit.
 type Hit struct {
@@ -39,177 +27,156 @@ type Hit struct {
 	Relative bool
 }
 
-// Reason says why Run came to its end.
-type Reason uint8
-
-const (
-	AtHit Reason = iota
-	AtEndPoint
-	AtLogEnd
-	Cancelled
-)
-
-// chase is a run over events with probes and an armed end.
-type chase struct {
-	l      *Locator
-	g      *rig
-	probes []Probe
-	byAddr map[uint64][]int
-	end    End
-	stop   *point // the end, once its slice has been entered
-	slice  int64  // event whose slice this is
-	first  bool   // still in the slice of the beginning
-	starts map[*point]uint64
-}
-
-func (l *Locator) newChase(r *replay.Runner, probes []Probe, end End) (*chase, error) {
-	c := &chase{l: l, g: newRig(r), probes: probes, byAddr: map[uint64][]int{}, end: end,
-		slice: r.Next - 1, first: true, starts: map[*point]uint64{}}
-	for i, p := range probes {
-		c.byAddr[p.Addr] = append(c.byAddr[p.Addr], i)
-		c.g.point(p.Addr).every = true
-	}
-	if !end.Open && !end.Last && !end.At.AtBase() {
-		c.g.point(end.At.Addr)
-	}
-	if err := enter(r); err != nil {
-		return nil, err
-	}
-	return c, c.g.arm()
-}
-
-// begin notes that a slice begins. done means that the end lies right here.
-func (c *chase) begin() (done bool) {
-	for _, p := range c.g.points {
-		c.starts[p] = p.count
-	}
-	if c.end.Open || c.slice < c.end.Event && c.g.r.Next-1 < c.end.Event {
-		return false
-	}
-	if c.end.Last {
-		return false
-	}
-	if c.end.At.AtBase() {
-		return true
-	}
-	c.stop = c.g.point(c.end.At.Addr)
-	c.stop.limit = c.stop.count + c.end.At.Count
-	return false
-}
-
-// next goes on to the next hit, whose probe's index it returns, or to the end.
-func (c *chase) next(ctx context.Context) (probe int, why Reason, err error) {
-	for {
-		p, stop, err := c.g.run(ctx)
-		switch {
-		case err != nil:
-			return 0, 0, err
-		case ctx.Err() != nil || stop == replay.Interrupted:
-			return 0, Cancelled, nil
-		case p != nil && p == c.stop && p.count == p.limit:
-			return 0, AtEndPoint, nil
-		case p != nil:
-			for _, i := range c.byAddr[p.addr] {
-				if c.probes[i].Cond == nil {
-					return i, AtHit, nil
-				}
-				ok, err := c.probes[i].Cond(c.g.r)
-				if err != nil {
-					return 0, 0, err
-				}
-				if ok {
-					return i, AtHit, nil
-				}
-			}
-			continue
-		case stop == replay.AtEnd:
-			return 0, AtLogEnd, nil
-		}
-		if c.last() {
-			return 0, AtEndPoint, nil
-		}
-		if c.stop != nil {
-			return 0, 0, ErrNotFound // the end was passed: it is no point of its slice
-		}
-		if err := c.apply(); err != nil {
-			return 0, 0, err
-		}
-		if c.begin() {
-			return 0, AtEndPoint, nil
-		}
-		if c.l.Progress != nil {
-			c.l.Progress(c.slice)
-		}
-	}
-}
-
-// last reports whether the slice that has ended is the one at whose last point
-// the run is to end.
-func (c *chase) last() bool {
-	return c.end.Last && !c.end.Open && (c.slice >= c.end.Event || c.g.r.Next-1 >= c.end.Event)
-}
-
-// apply takes the next event's effect and enters its slice.
-func (c *chase) apply() error {
-	if err := c.g.r.Apply(); err != nil {
-		return err
-	}
-	c.slice, c.first = c.g.r.Next-1, false
-	if err := enter(c.g.r); err != nil {
-		return err
-	}
-	return c.g.arm()
-}
-
-// where returns the point of the last hit.
-func (c *chase) where(probe int) Hit {
-	p := c.g.point(c.probes[probe].Addr)
-	return Hit{Probe: probe, Event: c.slice, At: Coord{p.addr, p.count - c.starts[p]}, Relative: c.first}
-}
-
 // Search returns the last hit of any probe at or after from and strictly before
 // end, nil when there is none. from stays where it is.
 func (l *Locator) Search(ctx context.Context, from *replay.Runner, end End, probes []Probe) (*Hit, error) {
-	r, err := from.Fork()
-	if err != nil {
-		return nil, fmt.Errorf("search: %w", err)
+	h, err := l.search(ctx, from, end, probes)
+	switch {
+	case err != nil && stopped(ctx) != nil:
+		err = stopped(ctx)
+	case err != nil:
+		err = fmt.Errorf("search: %w", err)
 	}
-	last, err := l.lastHit(ctx, r, end, probes)
-	r.Kill()
-	if err != nil || last == nil {
-		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("search: %w", err)
-		}
-		return nil, err
-	}
-	if last.Runner, err = l.reach(ctx, from, *last); err != nil {
-		return nil, err
-	}
-	return last, nil
+	return h, err
 }
 
-func (l *Locator) lastHit(ctx context.Context, r *replay.Runner, end End, probes []Probe) (*Hit, error) {
-	c, err := l.newChase(r, probes, end)
+func (l *Locator) search(ctx context.Context, from *replay.Runner, end End, probes []Probe) (*Hit, error) {
+	r, err := from.Fork()
 	if err != nil {
 		return nil, err
 	}
-	var last *Hit
-	if c.begin() {
+	defer func() { r.Kill() }()
+	c, err := l.newChase(r, probes, end, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := newTrail(func(*rig) any {
+		c.progress()
+		return c.leg
+	})
+	c.g.trail = t
+	defer t.kill()
+	asked, group, err := c.count(ctx)
+	r = c.g.r // an Exec replaces it
+	if err != nil {
+		return nil, err
+	}
+	if group > 0 {
+		return l.nth(ctx, from, t, probes, group)
+	}
+	if asked == nil {
 		return nil, nil
 	}
-	for {
-		i, why, err := c.next(ctx)
+	asked.Runner, err = l.reach(ctx, from, *asked)
+	return asked, err
+}
+
+// count runs to the end. It returns the last hit of the probes that are asked,
+// when that is the last of all, or else the number of hits of the others.
+func (c *chase) count(ctx context.Context) (asked *Hit, group uint64, err error) {
+	var hits []Hit // the last two
+	var before uint64
+	done, err := c.begin()
+	for !done && err == nil {
+		p, i, why, err := c.next(ctx)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, 0, err
 		case why == Cancelled:
-			return nil, context.Cause(ctx)
-		case why != AtHit:
-			return last, nil
+			return nil, 0, context.Cause(ctx)
+		case why == AtHit:
+			h, err := c.where(p, i)
+			if err != nil {
+				return nil, 0, err
+			}
+			if before, err = c.g.groupCount(); err != nil {
+				return nil, 0, err
+			}
+			if hits = append(hits, h); len(hits) > 2 {
+				hits = slices.Delete(hits, 0, 1)
+			}
+			continue
 		}
-		h := c.where(i)
-		last = &h
+		done = true
 	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if group, err = c.g.groupCount(); err != nil {
+		return nil, 0, err
+	}
+	if p := c.g.at[c.g.r.Regs().Rip]; p != nil && c.end.Last && !c.end.Open {
+		// The end itself was executed, up to its fault: it is no hit.
+		h, err := c.where(p, 0)
+		if err != nil {
+			return nil, 0, err
+		}
+		switch n := len(hits); {
+		case p.group && (p.cond == nil || holds(p.cond, c.g.r)):
+			group--
+		case n > 0 && hits[n-1].Event == h.Event && hits[n-1].At == h.At:
+			hits = hits[:n-1]
+		}
+	}
+	if n := len(hits); n > 0 && group <= before {
+		return &hits[n-1], 0, nil
+	}
+	return nil, group, nil
+}
+
+// nth returns the n-th hit of the probes that are counted together, going on from
+// the newest fork of a trail that has fewer behind it.
+func (l *Locator) nth(ctx context.Context, from *replay.Runner, t *trail, probes []Probe, n uint64) (*Hit, error) {
+	m, err := t.latest(func(m mark) (bool, error) {
+		k, err := m.g.groupCount()
+		return k < n, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var c *chase
+	if m != nil {
+		c = &chase{l: l, g: m.g, probes: probes, end: End{Open: true}, leg: m.note.(leg)}
+		err = m.g.setGoal(n)
+	} else {
+		r, ferr := from.Fork()
+		if ferr != nil {
+			return nil, ferr
+		}
+		if c, err = l.newChase(r, probes, End{Open: true}, n); err != nil {
+			r.Kill()
+			return nil, err
+		}
+		_, err = c.begin()
+	}
+	c.asked = nil // what they say is known
+	h, err := c.nth(ctx, err)
+	if err != nil {
+		c.g.r.Kill()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (c *chase) nth(ctx context.Context, err error) (*Hit, error) {
+	if err != nil {
+		return nil, err
+	}
+	p, i, why, err := c.next(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case why == Cancelled:
+		return nil, context.Cause(ctx)
+	case why != AtHit:
+		return nil, errors.New("a hit that was counted did not come again")
+	}
+	h, err := c.where(p, i)
+	if err == nil {
+		err = c.g.strip()
+	}
+	h.Runner = c.g.r
+	return &h, err
 }
 
 // reach returns a new runner at h.
@@ -226,6 +193,7 @@ func (l *Locator) reach(ctx context.Context, from *replay.Runner, h Hit) (*repla
 		err = enter(r)
 	}
 	if err == nil {
+		clean(r)
 		err = l.advance(ctx, r, h.At)
 	}
 	if err == nil {
@@ -243,35 +211,46 @@ func (l *Locator) reach(ctx context.Context, from *replay.Runner, h Hit) (*repla
 // Whatever the outcome r is left with nothing of ours in its memory; when
 // cancelled it stands wherever it had come to.
 func (l *Locator) Run(ctx context.Context, r *replay.Runner, end End, probes []Probe) (*Hit, Reason, error) {
-	c, err := l.newChase(r, probes, end)
+	h, why, err := l.run(ctx, r, end, probes)
 	if err != nil {
-		return nil, 0, fmt.Errorf("run: %w", err)
+		err = fmt.Errorf("run: %w", err)
 	}
-	if c.begin() {
-		return nil, AtEndPoint, c.g.strip()
+	return h, why, err
+}
+
+func (l *Locator) run(ctx context.Context, r *replay.Runner, end End, probes []Probe) (*Hit, Reason, error) {
+	fresh := r.AtEventStart() // r's own point will not be executed again
+	c, err := l.newChase(r, probes, end, 1)
+	if err != nil {
+		return nil, 0, err
 	}
 	here := r.Regs().Rip
-	fresh := r.AtEventStart()
+	done, err := c.begin()
+	if done || err != nil {
+		return nil, AtEndPoint, errors.Join(err, c.g.strip())
+	}
 	for {
-		i, why, err := c.next(ctx)
-		if err != nil {
-			return nil, 0, fmt.Errorf("run: %w", err)
-		}
-		if why == AtHit && !fresh {
-			// The instruction that r stands at is no hit.
-			fresh = true
-			if p := c.g.point(c.probes[i].Addr); c.first && p.addr == here && p.count == 1 {
-				continue
+		p, i, why, err := c.next(ctx)
+		if err == nil && why == AtHit && !fresh && c.leg.first && p.addr == here {
+			if n, cerr := c.g.count(p); n == 1 || cerr != nil {
+				// The instruction that r stands at is no hit.
+				fresh = true
+				if p.group {
+					cerr = errors.Join(cerr, c.g.setGoal(c.g.goal+1))
+				}
+				if cerr == nil {
+					continue
+				}
+				err = cerr
 			}
 		}
-		if err := c.g.strip(); err != nil {
-			return nil, 0, fmt.Errorf("run: %w", err)
+		var h *Hit
+		if err == nil && why == AtHit {
+			var w Hit
+			w, err = c.where(p, i)
+			w.Runner = r
+			h = &w
 		}
-		if why != AtHit {
-			return nil, why, nil
-		}
-		h := c.where(i)
-		h.Runner = r
-		return &h, AtHit, nil
+		return h, why, errors.Join(err, c.g.strip())
 	}
 }

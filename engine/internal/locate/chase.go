@@ -1,0 +1,264 @@
+package locate
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"yore/engine/internal/patch"
+	"yore/engine/internal/replay"
+	"yore/engine/trace"
+)
+
+// Probe is a breakpoint: an address with conditions. Of several probes at one
+// address the first whose conditions hold is hit.
+type Probe struct {
+	Addr uint64
+	// Test, when set, must hold; it is compiled into the program's code where
+	// that is possible.
+	Test *patch.Cond
+	// Cond, when set, is asked after Test. The runner stands at the probe; its
+	// code can carry patches of ours. Cond must not move it or write to it, and
+	// can be asked more than once about the same execution.
+	Cond func(*replay.Runner) (bool, error)
+}
+
+// End is where a search or a run ends: a point of slice Event. When the search
+// begins in that very slice, At counts from where it begins, else from the
+// slice's start. Last means the slice's last point instead of At; Open that
+// there is no end but that of the log.
+type End struct {
+	Event int64
+	At    Coord
+	Last  bool
+	Open  bool
+}
+
+// Reason says why a run came to its end.
+type Reason uint8
+
+const (
+	AtHit Reason = iota
+	AtEndPoint
+	AtLogEnd
+	Cancelled
+)
+
+// chase is a run over events with probes and an armed end.
+type chase struct {
+	l      *Locator
+	g      *rig
+	probes []Probe
+	asked  map[uint64][]int // addresses at which each execution stops, and their probes
+	end    End
+	stop   *point // the end, once its slice has been entered
+	leg    leg
+	told   time.Time // when progress was reported
+}
+
+// leg is where a chase is: what is kept with the forks of its trail.
+type leg struct {
+	slice  int64 // event whose slice this is
+	first  bool  // still in the slice of the beginning
+	starts []uint64
+}
+
+// newChase prepares r, which stands at the beginning. goal is the number of hits
+// at which the group stops the run, 0 for never.
+func (l *Locator) newChase(r *replay.Runner, probes []Probe, end End, goal uint64) (*chase, error) {
+	c := &chase{l: l, g: l.newRig(r), probes: probes, asked: map[uint64][]int{}, end: end,
+		leg: leg{slice: r.Next - 1, first: true}}
+	if err := enter(r); err != nil {
+		return nil, err
+	}
+	clean(r)
+	if err := c.last(); err != nil {
+		return nil, err
+	}
+	seen := map[uint64]int{}
+	for i, p := range probes {
+		seen[p.Addr]++
+		if p.Cond != nil || seen[p.Addr] > 1 {
+			c.asked[p.Addr] = nil
+		}
+		c.g.point(probes[i].Addr)
+	}
+	for i, p := range probes {
+		q := c.g.point(p.Addr)
+		if _, asked := c.asked[p.Addr]; asked {
+			c.asked[p.Addr] = append(c.asked[p.Addr], i)
+			q.every = true
+		} else {
+			q.group, q.cond = true, p.Test
+		}
+	}
+	if !c.end.Open && !c.end.Last && !c.end.At.AtBase() {
+		p := c.g.point(c.end.At.Addr)
+		p.limit = math.MaxUint64
+		p.few = c.here() && c.end.At.Count < fewHits && !p.every && !p.group
+	}
+	c.g.goal = goal
+	return c, c.g.arm()
+}
+
+// last turns an end at the last point of a slice into a coordinate where that is
+// known beforehand.
+func (c *chase) last() error {
+	if !c.end.Last || c.end.Open {
+		return nil
+	}
+	x := *c.g.r
+	for x.Next = c.end.Event + 1; ; x.Next++ {
+		e, err := x.Event()
+		if err != nil || e == nil {
+			return err
+		}
+		if e.Kind == trace.Cut {
+			continue
+		}
+		if n, ok := ender(&x, e); ok {
+			c.end.Last, c.end.At = false, Coord{e.PC - n, 1}
+		}
+		return nil
+	}
+}
+
+// here reports whether the end lies in the present slice.
+func (c *chase) here() bool {
+	return c.leg.slice >= c.end.Event || c.g.r.Next-1 >= c.end.Event
+}
+
+// begin notes that a slice begins. done means that the end lies right here.
+func (c *chase) begin() (done bool, err error) {
+	if c.leg.starts, err = c.g.counts(); err != nil {
+		return false, err
+	}
+	if c.end.Open || c.end.Last || !c.here() {
+		return false, nil
+	}
+	if c.end.At.AtBase() {
+		return true, nil
+	}
+	c.stop = c.g.point(c.end.At.Addr)
+	n, err := c.g.count(c.stop)
+	if err != nil {
+		return false, err
+	}
+	return false, c.g.setLimit(c.stop, n+c.end.At.Count)
+}
+
+// next goes on to the next hit that stops the run, or to the end.
+func (c *chase) next(ctx context.Context) (p *point, probe int, why Reason, err error) {
+	for {
+		p, stop, err := c.g.run(ctx)
+		switch {
+		case err != nil:
+			return nil, 0, 0, err
+		case ctx.Err() != nil || stop == replay.Interrupted:
+			return nil, 0, Cancelled, nil
+		case p != nil:
+			if p == c.stop {
+				n, err := c.g.count(p)
+				if err != nil || n == p.limit {
+					return nil, 0, AtEndPoint, err
+				}
+			}
+			if p.group {
+				return p, c.probe(p.addr), AtHit, nil
+			}
+			i, err := c.ask(p.addr)
+			if err != nil {
+				return nil, 0, 0, err
+			}
+			if i >= 0 {
+				return p, i, AtHit, nil
+			}
+			continue
+		case stop == replay.AtEnd:
+			return nil, 0, AtLogEnd, nil
+		case c.end.Last && !c.end.Open && c.here():
+			return nil, 0, AtEndPoint, nil
+		case c.stop != nil:
+			return nil, 0, 0, ErrNotFound // the end is no point of its slice
+		}
+		if err := c.g.apply(); err != nil {
+			return nil, 0, 0, err
+		}
+		c.leg.slice, c.leg.first = c.g.applied, false
+		done, err := c.begin()
+		if err != nil || done {
+			return nil, 0, AtEndPoint, err
+		}
+		c.progress()
+	}
+}
+
+func (c *chase) progress() {
+	if c.l.Progress == nil {
+		return
+	}
+	if now := time.Now(); now.Sub(c.told) > progressEvery {
+		c.told = now
+		c.l.Progress(c.leg.slice)
+	}
+}
+
+const progressEvery = 50 * time.Millisecond
+
+// probe returns the index of the only probe at addr.
+func (c *chase) probe(addr uint64) int {
+	return slices.IndexFunc(c.probes, func(p Probe) bool { return p.Addr == addr })
+}
+
+// ask evaluates the probes at addr, where the runner stands. It returns −1 when
+// none is hit.
+func (c *chase) ask(addr uint64) (int, error) {
+	for _, i := range c.asked[addr] {
+		p := &c.probes[i]
+		if p.Test != nil && !holds(p.Test, c.g.r) {
+			continue
+		}
+		if p.Cond == nil {
+			return i, nil
+		}
+		ok, err := p.Cond(c.g.r)
+		if ok || err != nil {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
+// where returns the point p at which the runner stands.
+func (c *chase) where(p *point, probe int) (Hit, error) {
+	n, err := c.g.count(p)
+	i := slices.Index(c.g.points, p)
+	return Hit{Probe: probe, Event: c.leg.slice, At: Coord{p.addr, n - c.leg.starts[i]}, Relative: c.leg.first}, err
+}
+
+// counts returns the counts of all points, in the order of g.points.
+func (g *rig) counts() ([]uint64, error) {
+	out := make([]uint64, 0, len(g.points))
+	lo, hi := uint64(math.MaxUint64), uint64(0)
+	for _, p := range g.points {
+		if p.how == byStub {
+			lo, hi = min(lo, p.stub.CounterAddr), max(hi, p.stub.CounterAddr+8)
+		}
+	}
+	var data []byte
+	if hi > 0 {
+		data = make([]byte, hi-lo)
+		if g.r.Space.Read(lo, data) != len(data) {
+			return nil, errStubData
+		}
+	}
+	for _, p := range g.points {
+		n := p.base
+		if p.how == byStub {
+			n += le.Uint64(data[p.stub.CounterAddr-lo:])
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}

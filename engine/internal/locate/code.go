@@ -1,0 +1,123 @@
+package locate
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"yore/engine/internal/patch"
+	"yore/engine/internal/replay"
+)
+
+// text describes the code of r, which must not be patched by us.
+func (l *Locator) text(r *replay.Runner) (*patch.Text, []patch.Region, error) {
+	maps, err := r.Space.Maps()
+	if err != nil {
+		return nil, nil, err
+	}
+	out := make([]patch.Region, len(maps))
+	for i, m := range maps {
+		out[i] = patch.Region{Lo: m.Lo, Hi: m.Hi, Prot: m.Prot, Path: m.Path, Off: m.Off}
+		if m.Inode != 0 {
+			out[i].ID = fmt.Sprintf("%d:%d:%s", m.Dev, m.Inode, m.Path)
+		}
+	}
+	return patch.NewText(r.Space, out, &l.code), out, nil
+}
+
+// matches evaluates a match for a runner that stands at a point.
+func matches(m *patch.Match, r *replay.Runner) bool {
+	regs := r.Regs()
+	for n, v := range m.Regs {
+		if patch.GPR(regs, n) != v {
+			return false
+		}
+	}
+	for _, w := range m.Words {
+		if v, ok := r.Space.Uint64(w.Addr); !ok || v != w.Value {
+			return false
+		}
+	}
+	return true
+}
+
+// holds evaluates a condition as a stub does: it is false when its memory cannot
+// be read.
+func holds(c *patch.Cond, r *replay.Runner) bool {
+	for _, t := range c.Terms {
+		v, ok := operand(t.Operand, r)
+		if !ok {
+			return false
+		}
+		if t.Mask != 0 {
+			v &= t.Mask
+		}
+		a, b := int64(v), int64(t.Value)
+		switch t.Op {
+		case patch.Eq:
+			ok = a == b
+		case patch.Ne:
+			ok = a != b
+		case patch.LtS:
+			ok = a < b
+		case patch.LeS:
+			ok = a <= b
+		case patch.GtS:
+			ok = a > b
+		case patch.GeS:
+			ok = a >= b
+		case patch.LtU:
+			ok = v < t.Value
+		case patch.LeU:
+			ok = v <= t.Value
+		case patch.GtU:
+			ok = v > t.Value
+		case patch.GeU:
+			ok = v >= t.Value
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func operand(o patch.Operand, r *replay.Runner) (uint64, bool) {
+	v := o.Addr
+	if o.Reg != patch.NoReg {
+		v = patch.GPR(r.Regs(), o.Reg)
+	}
+	for i, d := range o.Path {
+		n := 8
+		if i == len(o.Path)-1 {
+			n = o.Width
+		}
+		var b [8]byte
+		if r.Space.Read(v+uint64(int64(d)), b[:n]) != n {
+			return 0, false
+		}
+		v = binary.LittleEndian.Uint64(b[:])
+	}
+	switch s := o.Signed; {
+	case o.Width == 1 && s:
+		v = uint64(int64(int8(v)))
+	case o.Width == 1:
+		v = uint64(uint8(v))
+	case o.Width == 2 && s:
+		v = uint64(int64(int16(v)))
+	case o.Width == 2:
+		v = uint64(uint16(v))
+	case o.Width == 4 && s:
+		v = uint64(int64(int32(v)))
+	case o.Width == 4:
+		v = uint64(uint32(v))
+	}
+	return v, true
+}
+
+// decode returns the instruction at pc.
+func decode(r *replay.Runner, pc uint64) (patch.Inst, bool) {
+	var b [16]byte
+	n := r.Space.Read(pc, b[:])
+	in, err := patch.Decode(b[:n], pc)
+	return in, err == nil
+}
