@@ -137,19 +137,7 @@ func (s *Session) probes() []locate.Probe {
 
 // unpatch replaces the recorder's patches in p, read at addr, by the program's
 // own code.
-func (s *Session) unpatch(addr uint64, p []byte) {
-	for at, old := range s.rec.Patched() {
-		overlay(addr, p, at, old)
-	}
-}
-
-// overlay copies what of data, which belongs at at, falls into p, read at addr.
-func overlay(addr uint64, p []byte, at uint64, data []byte) {
-	lo, hi := max(addr, at), min(addr+uint64(len(p)), at+uint64(len(data)))
-	if lo < hi {
-		copy(p[lo-addr:hi-addr], data[lo-at:hi-at])
-	}
-}
+func (s *Session) unpatch(addr uint64, p []byte) { s.rec.Hide(addr, p) }
 
 // InsertWatchpoint and RemoveWatchpoint set and remove data watchpoints.
 func (s *Session) InsertWatchpoint(w gdbserver.Watchpoint) error {

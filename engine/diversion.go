@@ -108,10 +108,6 @@ func (s *Session) settle() error {
 	if d.called || !s.here.frontier || len(d.writes) == 0 && len(d.regs) == 0 {
 		return nil
 	}
-	before, err := s.present()
-	if err != nil {
-		return err
-	}
 	changed := false
 	for tid, r := range d.regs {
 		old, _, err := s.rec.Registers(tid)
@@ -121,7 +117,7 @@ func (s *Session) settle() error {
 	if len(d.writes) == 0 && !changed {
 		return nil
 	}
-	return s.poke(before, d)
+	return s.poke(d)
 }
 
 func (s *Session) endDiversion() {

@@ -212,14 +212,31 @@ func (s *Session) restore(i int64) (*tracee.Copy, error) {
 	return c.r.Copy.Fork()
 }
 
-// afterExec keeps the state after an execve: it cannot be replayed into.
+// beforeBreak keeps the state before an event that only a checkpoint can cross.
+func (s *Session) beforeBreak() error {
+	s.pacing.fresh = false
+	c, err := s.keepFrontier("")
+	if err == nil {
+		c.users++ // it stays: where its slice ends is known by it alone
+	}
+	return err
+}
+
+// afterExec keeps the state after an event that cannot be replayed.
 func (s *Session) afterExec() error {
 	copy, err := s.rec.Freeze()
 	if err != nil {
 		return err
 	}
 	event := s.log.Len() - 1
-	s.execs[event] = &checkpoint{r: replay.New(copy, s.env, event+1), event: event, start: true}
+	r := replay.New(copy, s.env, event+1)
+	s.execs[event] = &checkpoint{r: r, event: event, start: true}
+	f, err := r.Fork()
+	if err != nil {
+		return err
+	}
+	s.add(&checkpoint{r: f, event: event, start: true, users: 1, time: time.Since(s.began)}, nil)
+	s.pacing.fresh = false
 	return nil
 }
 

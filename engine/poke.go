@@ -3,25 +3,15 @@ package engine
 import (
 	"fmt"
 
-	"yore/engine/internal/ptrace"
 	"yore/engine/internal/record"
 	"yore/engine/internal/tracee"
 )
 
-// present returns the frontier's place with a checkpoint.
-func (s *Session) present() (place, error) {
-	p := s.here
-	p.frontier = false
-	c, err := s.keepFrontier("")
-	if err != nil {
-		return p, err
-	}
-	p.base, p.known = c, true
-	return p, nil
-}
-
 // poke makes a diversion's writes real, at the frontier.
-func (s *Session) poke(before place, d *diversion) error {
+func (s *Session) poke(d *diversion) error {
+	if err := s.beforeBreak(); err != nil {
+		return err
+	}
 	for tid, r := range d.regs {
 		if err := s.rec.SetThreadRegs(tid, r); err != nil {
 			return err
@@ -30,8 +20,7 @@ func (s *Session) poke(before place, d *diversion) error {
 	if err := s.rec.Poke(d.writes); err != nil {
 		return err
 	}
-	s.pacing.fresh = false
-	return s.afterExec() // cannot be replayed into, either
+	return s.afterExec()
 }
 
 // emulate executes a patched instruction in a copy of the program.
@@ -50,5 +39,3 @@ func (s *Session) sayOutput(b []byte) {
 		s.Output(b)
 	}
 }
-
-var _ ptrace.Regs

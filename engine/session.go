@@ -70,7 +70,7 @@ type Session struct {
 	OnMonitor func(ctx context.Context, cmd string) (string, error)
 	// Output, when set, gets what functions called by the debugger write.
 	Output      func([]byte)
-	execs       map[int64]*checkpoint // states after Exec events
+	execs       map[int64]*checkpoint // states after events that cannot be replayed
 	breakpoints map[uint64]*breakpoint
 	watches     []gdbserver.Watchpoint
 	inserted    bool // breakpoints are in the frontier's memory
@@ -165,14 +165,14 @@ func (s *Session) launch() error {
 	s.rec, err = record.New(t, s.log, record.Options{
 		AtBoundary: s.atBoundary, OnTick: s.onTick, TickEvery: minSpacing,
 		StopFor: s.stopFor, BeforeChild: s.lift, AfterChild: s.insert, Keep: true,
-		OwnTrap: s.ownTrap, AfterExec: s.afterExec, AfterEvent: s.afterEvent,
+		OwnTrap: s.ownTrap, AfterExec: s.afterExec, Break: s.beforeBreak, AfterEvent: s.afterEvent,
 	})
 	if err != nil {
 		t.KillProcess()
 		return err
 	}
 	s.rec.SetAffinity(allowed)
-	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Restore: s.restore}
+	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Stubs: s.rec.Stubs(), Restore: s.restore}
 	s.here = place{event: 0, frontier: true, thread: s.rec.PID(), known: true}
 	_, err = s.keepFrontier("")
 	return err

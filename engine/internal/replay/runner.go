@@ -121,10 +121,13 @@ func (r *Runner) Watch(ctx context.Context) (done func() bool) {
 // something of ours stops it. With no next event, thread runs on.
 func (r *Runner) RunSlice(ctx context.Context) (Stop, error) {
 	defer r.Watch(ctx)()
-	return r.run(ctx, ptrace.Sysemu)
+	return r.run(ctx, ptrace.Sysemu, false)
 }
 
-func (r *Runner) run(ctx context.Context, req ptrace.Request) (Stop, error) {
+// run lets the thread run. Where a slice ends at a point that only a checkpoint
+// knows, the thread runs on as far as the caller's traps let it; with jump the
+// run is over at once, as the state behind that point is not computed anyway.
+func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, error) {
 	if r.atEvent {
 		return AtEvent, nil
 	}
@@ -136,9 +139,12 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request) (Stop, error) {
 		if err := r.prepare(e); err != nil {
 			return AtEnd, err
 		}
-		if Immediate(e) {
+		if Immediate(e) && (jump || !NeedsRestore(e)) {
 			r.atEvent = true
 			return AtEvent, nil
+		}
+		if NeedsRestore(e) && e.Kind != trace.Exec {
+			e = nil
 		}
 	}
 	for {
@@ -248,7 +254,7 @@ func (r *Runner) Advance(ctx context.Context, to int64) error {
 	done := r.Watch(ctx)
 	defer func() { done() }()
 	for r.Next < to {
-		stop, err := r.run(ctx, ptrace.Sysemu)
+		stop, err := r.run(ctx, ptrace.Sysemu, true)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (r *Runner) Step(ctx context.Context) (Stop, error) {
 	if rep > 0 {
 		return r.stepOver(ctx, pc+uint64(rep))
 	}
-	stop, err := r.run(ctx, ptrace.SysemuStep)
+	stop, err := r.run(ctx, ptrace.SysemuStep, false)
 	if err == nil && stop == Trap && pushf {
 		sp := r.Regs().Rsp
 		if v, ok := r.Space.Uint64(sp); ok && v&flagTF != 0 {
@@ -37,12 +37,12 @@ func (r *Runner) Step(ctx context.Context) (Stop, error) {
 func (r *Runner) stepOver(ctx context.Context, addr uint64) (Stop, error) {
 	var old [1]byte
 	if r.Space.Read(addr, old[:]) != 1 {
-		return r.run(ctx, ptrace.SysemuStep)
+		return r.run(ctx, ptrace.SysemuStep, false)
 	}
 	if err := r.Space.Write(addr, []byte{0xcc}); err != nil {
 		return AtEnd, err
 	}
-	stop, err := r.run(ctx, ptrace.Sysemu)
+	stop, err := r.run(ctx, ptrace.Sysemu, false)
 	if werr := r.Space.Write(addr, old[:]); err == nil {
 		err = werr
 	}
