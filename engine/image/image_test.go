@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -571,4 +572,49 @@ func diskBlocks(t *testing.T, path string) int64 {
 	}
 	defer f.Close()
 	return blocks(t, f)
+}
+
+// Writers of several goroutines share a store.
+func TestConcurrentWriters(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	st := &State{Regions: []Region{{Addr: 1 << 20, Len: 600 * PageSize}}}
+	var wg sync.WaitGroup
+	for k := range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r := rand.New(rand.NewPCG(uint64(k%2), 5))
+			mem := make([]byte, 600*PageSize)
+			for at := 0; at < len(mem); at += PageSize {
+				copy(mem[at:], randomPage(r))
+			}
+			w := s.NewWriter()
+			for at := 0; at < len(mem); at += PageSize {
+				if err := w.Add(1<<20+uint64(at), mem[at:at+PageSize]); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			id, err := w.Close(st)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			im, err := Open(s.dir, id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer im.Close()
+			got := make([]byte, len(mem))
+			if n, err := im.ReadAt(got, 1<<20); n != len(got) || err != nil || !bytes.Equal(got, mem) {
+				t.Errorf("writer %d: read %d bytes, %v", k, n, err)
+			}
+		}()
+	}
+	wg.Wait()
 }
