@@ -3,8 +3,11 @@ package trace
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -440,4 +444,119 @@ func TestFullDisk(t *testing.T) {
 			t.Fatalf("event %d: %v", i, err)
 		}
 	}
+}
+
+// mend gives the headers and payloads of a segment's bytes, as far as they
+// follow each other, valid checksums, so that fuzzing gets behind them.
+func mend(b []byte) {
+	le := binary.LittleEndian
+	for at := segmentHeader; at+headerSize <= len(b); {
+		h := b[at : at+headerSize]
+		copy(h, frameMagic)
+		stored := int(le.Uint32(h[8:]))
+		if next := at + headerSize + stored; stored < 0 || next > len(b) {
+			stored = 0
+		}
+		le.PutUint64(h[40:], xxhash.Sum64(b[at+headerSize:at+headerSize+stored]))
+		le.PutUint32(h[headerSize-4:], crc32.Checksum(h[:headerSize-4], crcTable))
+		at += headerSize + stored
+	}
+}
+
+// FuzzSegment reads segments whose checksums are right and whose content is
+// anything: errors are errors about the bytes, events that decode encode again.
+func FuzzSegment(f *testing.F) {
+	dir := smallRecording(f, smallEvents(6))
+	b, err := os.ReadFile(filepath.Join(dir, "events", segmentName(0)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	var example []byte
+	for line := range strings.Lines(block(f, "hex")) {
+		_, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+		row, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
+		if err != nil {
+			f.Fatal(err)
+		}
+		example = append(example, row...)
+	}
+	f.Add(example)
+	dec, err := newDecoder()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = bytes.Clone(b)
+		mend(b)
+		s, err := scanSegment(bytes.NewReader(b), int64(len(b)), 0, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.good > int64(len(b)) && len(b) >= segmentHeader || s.at > int64(max(len(b), segmentHeader)) {
+			t.Fatalf("%d bytes, good %d, stopped at %d", len(b), s.good, s.at)
+		}
+		var fr frame
+		for i := range s.frames {
+			h := &s.frames[i]
+			if fr.raw, err = openPayload(fr.raw, h, b[h.off+headerSize:h.next()], dec); err != nil {
+				return
+			}
+			if h.flags&flagMore != 0 {
+				continue
+			}
+			fr.info = *h
+			if fr.index() != nil {
+				return
+			}
+			for k := h.first; k < h.end(); k++ {
+				var e Event
+				if fr.decode(k, &e) == nil {
+					if again, _, err := DecodeEvent(AppendEvent(nil, &e)); err != nil || !reflect.DeepEqual(e, again) {
+						t.Fatalf("%+v became %+v, %v", e, again, err)
+					}
+				}
+			}
+			fr = frame{}
+		}
+	})
+}
+
+// FuzzStream reads side streams, the checksums of their first record mended.
+func FuzzStream(f *testing.F) {
+	dir := smallRecording(f, smallEvents(1))
+	for _, name := range []string{filesName, sumsName} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := len(b) - streamHeader - recordHeader; n > 0 {
+			b = bytes.Clone(b)
+			size := int(binary.LittleEndian.Uint32(b[streamHeader:]))
+			if size <= n {
+				p := b[streamHeader+recordHeader:]
+				binary.LittleEndian.PutUint32(b[streamHeader+4:], crc32.Checksum(p[:size], crcTable))
+			}
+		}
+		total := 0
+		for _, magic := range []string{filesMagic, sumsMagic} {
+			cut, err := parseStream(bytes.NewReader(b), int64(len(b)), "stream", magic, func(p []byte) error {
+				total += len(p)
+				_, err := parseFingerprint(p)
+				return err
+			})
+			if err != nil && !IsBadInput(err) {
+				t.Fatal(err)
+			}
+			if cut != nil && (cut.Bytes < 0 || cut.Offset+cut.Bytes != int64(len(b))) {
+				t.Fatalf("%d bytes: %+v", len(b), cut)
+			}
+		}
+		if total > 2*len(b) {
+			t.Fatalf("%d bytes of records in %d bytes", total, len(b))
+		}
+	})
 }

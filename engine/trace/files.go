@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
@@ -29,7 +28,9 @@ const (
 	filesDir   = "files"
 
 	maxFiles  = 1 << 20
-	hashQueue = 64
+	// hashOpen is how many files are held open to be hashed; others in the queue
+	// are opened again by their names.
+	hashOpen = 64
 
 	// Files up to wholeHash bytes are hashed whole, of larger ones the ends and a
 	// page in each MiB: their size and time tell more than reading them would.
@@ -98,11 +99,11 @@ type Files struct {
 	same  map[fileKey]uint32
 	cut   *Truncated
 	err   error // of a failed background write
-	queue chan hashJob
-	stop  chan struct{} // closed: no more jobs; nil in an opened recording
-	work  sync.WaitGroup
-
-	closing atomic.Bool
+	queue []hashJob
+	open  int           // jobs in queue that hold their file open
+	stop  bool          // no more jobs
+	wake  sync.Cond     // queue or stop changed
+	done  chan struct{} // closed when the queue is done; nil in an opened recording
 }
 
 type fileKey struct {
@@ -114,9 +115,8 @@ type fileKey struct {
 func (f *File) key() fileKey { return fileKey{f.Path, f.Dev, f.Ino, f.Size, f.MtimeNS} }
 
 type hashJob struct {
-	id   uint32
-	size int64
-	f    *os.File
+	id uint32
+	f  *os.File // nil: to be opened
 }
 
 func createFiles(dir string, root *os.Root) (*Files, error) {
@@ -128,11 +128,8 @@ func createFiles(dir string, root *os.Root) (*Files, error) {
 		w.f.Close()
 		return nil, err
 	}
-	t := &Files{
-		dir: dir, root: root, w: w, same: map[fileKey]uint32{},
-		queue: make(chan hashJob, hashQueue), stop: make(chan struct{}),
-	}
-	t.work.Add(1)
+	t := &Files{dir: dir, root: root, w: w, same: map[fileKey]uint32{}, done: make(chan struct{})}
+	t.wake.L = &t.mu
 	go t.hash()
 	return t, nil
 }
@@ -164,41 +161,47 @@ func openFiles(dir string, root *os.Root) (*Files, error) {
 // Add enters f, whose ID is ignored, and returns its id, that of an earlier
 // entry if nothing has changed since. With content not nil the table takes the
 // open file over, hashes it in the background and closes it; the offset is not
-// used. It waits while many files are being hashed.
+// used.
 func (t *Files) Add(f File, content *os.File) (uint32, error) {
-	t.mu.Lock()
-	id, known := t.same[f.key()]
-	var err error
-	switch {
-	case known:
-	case t.w == nil:
-		err = ErrClosed
-	case len(t.list) == maxFiles:
-		err = fmt.Errorf("more than %d files", maxFiles)
-	default:
-		f.ID = uint32(len(t.list) + 1)
-		if err = t.put(f); err == nil {
-			id = f.ID
-			t.list = append(t.list, f)
-			t.same[f.key()] = id
-		}
-	}
-	t.mu.Unlock()
-	if content != nil {
-		if err != nil || known || f.Hash != "" {
-			content.Close()
-		} else {
-			select {
-			case t.queue <- hashJob{id, f.Size, content}:
-			case <-t.stop:
-				content.Close()
-			}
-		}
+	id, keep, err := t.add(f, content)
+	if content != nil && !keep {
+		content.Close()
 	}
 	if err != nil {
 		return 0, fmt.Errorf("file %s: %w", f.Path, err)
 	}
 	return id, nil
+}
+
+func (t *Files) add(f File, content *os.File) (id uint32, keep bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id, ok := t.same[f.key()]; ok {
+		return id, false, nil
+	}
+	switch {
+	case t.w == nil:
+		return 0, false, ErrClosed
+	case len(t.list) == maxFiles:
+		return 0, false, fmt.Errorf("more than %d files", maxFiles)
+	}
+	f.ID = uint32(len(t.list) + 1)
+	if err := t.put(f); err != nil {
+		return 0, false, err
+	}
+	t.list = append(t.list, f)
+	t.same[f.key()] = f.ID
+	if content == nil || f.Hash != "" || t.stop {
+		return f.ID, false, nil
+	}
+	j := hashJob{id: f.ID}
+	if t.open < hashOpen {
+		j.f = content
+		t.open++
+	}
+	t.queue = append(t.queue, j)
+	t.wake.Signal()
+	return f.ID, j.f != nil, nil
 }
 
 // put writes a record. mu is held.
@@ -231,39 +234,57 @@ func (t *Files) update(id uint32, change func(*File)) error {
 
 // hash is the background goroutine. After stop it does what is queued.
 func (t *Files) hash() {
-	defer t.work.Done()
+	defer close(t.done)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for {
-		select {
-		case j := <-t.queue:
-			t.hashOne(j)
-			continue
-		case <-t.stop:
-		}
-		select {
-		case j := <-t.queue:
-			t.hashOne(j)
-		default:
+		switch {
+		case len(t.queue) > 0:
+			j := t.queue[0]
+			t.queue = t.queue[1:]
+			f := t.list[j.id-1]
+			if j.f != nil {
+				t.open--
+			}
+			t.mu.Unlock()
+			err := t.hashOne(f, j.f)
+			t.mu.Lock()
+			if err != nil {
+				t.err = err
+			}
+		case t.stop:
 			return
+		default:
+			t.wake.Wait()
 		}
 	}
 }
 
-func (t *Files) hashOne(j hashJob) {
-	defer j.f.Close()
-	h, err := HashContent(j.f, j.size)
-	if err != nil {
-		return // the file shrank: it stays without a hash
+// hashOne hashes the content of f and enters the hash. A file that is not any
+// more what it was stays without one.
+func (t *Files) hashOne(f File, content *os.File) error {
+	if content == nil {
+		var err error
+		if content, err = os.OpenFile(string(f.Path), os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
+			return nil
+		}
 	}
-	err = t.update(j.id, func(f *File) {
+	defer content.Close()
+	if now, err := StatFile(string(f.Path), content); err != nil || !now.same(&f) {
+		return nil
+	}
+	h, err := HashContent(content, f.Size)
+	if err != nil {
+		return nil
+	}
+	if now, err := StatFile(string(f.Path), content); err != nil || !now.same(&f) {
+		return nil // it changed meanwhile
+	}
+	return t.update(f.ID, func(f *File) {
 		if !f.Captured { // else Hash is the copy's
 			f.Hash = h
 		}
 	})
-	if err != nil {
-		t.mu.Lock()
-		t.err = err
-		t.mu.Unlock()
-	}
 }
 
 // Capture copies content, from its present offset to its end, into the
@@ -418,11 +439,15 @@ func (f *File) check(r *os.File) error {
 
 // close waits for the background hashing. It may be called twice.
 func (t *Files) close() error {
-	if t.stop == nil || !t.closing.CompareAndSwap(false, true) {
+	t.mu.Lock()
+	if t.done == nil || t.stop {
+		t.mu.Unlock()
 		return nil
 	}
-	close(t.stop)
-	t.work.Wait()
+	t.stop = true
+	t.wake.Signal()
+	t.mu.Unlock()
+	<-t.done
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	err := t.err

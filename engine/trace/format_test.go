@@ -11,7 +11,7 @@ import (
 )
 
 // block returns the text of the fenced block of FORMAT.md with the given tag.
-func block(t *testing.T, tag string) string {
+func block(t testing.TB, tag string) string {
 	t.Helper()
 	b, err := os.ReadFile("FORMAT.md")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -281,6 +282,33 @@ func TestLogRolls(t *testing.T) {
 	os.Rename(files[0], files[1])
 	if _, err := OpenLog(dir); !IsBadInput(err) {
 		t.Fatalf("log without its first segment: %v", err)
+	}
+}
+
+// What a log holds in memory does not grow with what was appended.
+func TestLogMemory(t *testing.T) {
+	l := tempLog(t)
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	e := typicalSyscall()
+	for i := range uint64(2_000_000) {
+		e.Time += 20000
+		e.Args[3] = i * 0x9E3779B97F4A7C15
+		if _, err := l.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	grown := heap() - before
+	if limit := cacheBytes + 12<<20; grown > limit {
+		t.Errorf("%d MB in memory after %d events, limit %d MB", grown>>20, l.Len(), limit>>20)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -449,6 +450,37 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err := r.Files.Add(File{Path: "/new"}, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("adding to an opened recording: %v", err)
+	}
+}
+
+// More files at once than are held open to be hashed.
+func TestFilesMany(t *testing.T) {
+	s := tempStore(t)
+	r := must[*Recording](t)(s.Create("p", Meta{}))
+	top := t.TempDir()
+	const n = 3 * hashOpen
+	for i := range n {
+		p := filepath.Join(top, strconv.Itoa(i))
+		if err := os.WriteFile(p, []byte(p), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := must[*os.File](t)(os.Open(p))
+		id := must[uint32](t)(r.Files.Add(must[File](t)(StatFile(p, f)), f))
+		if id != uint32(i+1) {
+			t.Fatalf("file %d has id %d", i+1, id)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = must[*Recording](t)(OpenRecording(filepath.Join(s.Dir, "p-1")))
+	defer r.Close()
+	for i := range n {
+		f, ok := r.Files.Get(uint32(i + 1))
+		want := must[string](t)(HashContent(strings.NewReader(string(f.Path)), int64(len(f.Path))))
+		if !ok || f.Hash != want {
+			t.Errorf("file %d: hash %q, want %q", i+1, f.Hash, want)
+		}
 	}
 }
 

@@ -90,11 +90,28 @@ func readStream(root *os.Root, name, path, magic string, fn func([]byte) error) 
 		return nil, err
 	}
 	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return parseStream(io.LimitReader(f, st.Size()), st.Size(), path, magic, fn)
+}
+
+// parseStream is readStream of a stream of size bytes.
+func parseStream(f io.Reader, size int64, path, magic string, fn func([]byte) error) (*Truncated, error) {
 	r := bufio.NewReader(f)
 	le := binary.LittleEndian
+	off := int64(0)
+	// cut describes a stream that ends at off, unless err is about the machine.
+	cut := func(why string, err error) (*Truncated, error) {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, err
+		}
+		return &Truncated{Path: path, Offset: off, Bytes: size - off, Why: why}, nil
+	}
 	var h [streamHeader]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
-		return cutStream(f, path, 0, "incomplete header", err)
+		return cut("incomplete header", err)
 	}
 	switch v := le.Uint32(h[8:]); {
 	case string(h[:8]) != magic:
@@ -104,51 +121,39 @@ func readStream(root *os.Root, name, path, magic string, fn func([]byte) error) 
 	case v > FormatVersion:
 		return nil, &FormatError{Path: path, Offset: 8, What: fmt.Sprintf("side stream of version %d", v), Err: ErrNewer}
 	}
-	off := int64(streamHeader)
+	off = streamHeader
 	var buf []byte
 	for {
 		n, err := io.ReadFull(r, h[:recordHeader])
 		if n == 0 && errors.Is(err, io.EOF) {
-			return &Truncated{Path: path, Offset: off, Why: "the recorder ended without closing it"}, nil
+			return cut("the recorder ended without closing it", nil)
 		}
-		if err == nil && string(h[:recordHeader]) == string(endRecord) {
+		if err != nil {
+			return cut("incomplete record", err)
+		}
+		if string(h[:recordHeader]) == string(endRecord) {
 			off += recordHeader
 			if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
-				return cutStream(f, path, off, "bytes after the end", err)
+				return cut("bytes after the end", err)
 			}
 			return nil, nil
 		}
-		if err != nil {
-			return cutStream(f, path, off, "incomplete record", err)
+		length := le.Uint32(h[:])
+		if length > maxRecord || int64(length) > size-off-recordHeader {
+			return cut("incomplete record", nil)
 		}
-		size := le.Uint32(h[:])
-		if size > maxRecord {
-			return cutStream(f, path, off, "record of impossible size", nil)
-		}
-		buf = append(buf[:0], make([]byte, size)...)
+		buf = append(buf[:0], make([]byte, length)...)
 		if _, err := io.ReadFull(r, buf); err != nil {
-			return cutStream(f, path, off, "incomplete record", err)
+			return cut("incomplete record", err)
 		}
 		if crc32.Checksum(buf, crcTable) != le.Uint32(h[4:]) {
-			return cutStream(f, path, off, "record fails its checksum", nil)
+			return cut("record fails its checksum", nil)
 		}
 		if err := fn(buf); err != nil {
 			return nil, &FormatError{Path: path, Offset: off, What: "bad record", Err: err}
 		}
-		off += recordHeader + int64(size)
+		off += recordHeader + int64(length)
 	}
-}
-
-// cutStream describes a stream that ends at off, unless err is about the machine.
-func cutStream(f *os.File, path string, off int64, why string, err error) (*Truncated, error) {
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return &Truncated{Path: path, Offset: off, Bytes: st.Size() - off, Why: why}, nil
 }
 
 // openRegular opens a file of a recording for reading and refuses anything but
