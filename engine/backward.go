@@ -36,6 +36,16 @@ func (s *Session) reverseStep(ctx context.Context, tid int) (timeline.Stop, erro
 	if tid == 0 {
 		tid = s.here.thread
 	}
+	if h := &s.here; h.win != nil && h.k > 0 && tid == h.thread {
+		// The table has it.
+		if h.r != nil {
+			h.r.Kill()
+			h.r = nil
+		}
+		h.k--
+		h.known = false
+		return timeline.Stop{Reason: timeline.Step, Thread: tid}, nil
+	}
 	p, err := s.before(ctx, s.here, tid)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -50,12 +60,33 @@ func (s *Session) reverseStep(ctx context.Context, tid int) (timeline.Stop, erro
 	return timeline.Stop{Reason: timeline.Step, Thread: p.thread}, nil
 }
 
+// newWindow makes a place of the last step of a new window.
+func newWindow(w *locate.Window, base *checkpoint, event int64, tid int) *place {
+	base.users++
+	return &place{event: event, thread: tid, base: base, win: &window{w, base}, k: w.Len() - 1}
+}
+
 // before returns the place one instruction of thread tid before p, nil at the
 // beginning of history.
 func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) {
+	if p.win != nil && p.k == 0 && tid == p.thread {
+		w, err := p.win.Before(ctx)
+		if err == nil {
+			return newWindow(w, p.win.base, p.event, tid), nil
+		}
+		if !errors.Is(err, locate.ErrAtBase) {
+			return nil, err
+		}
+		p = place{event: p.event, thread: p.thread, base: p.win.base, known: true, r: p.win.base.r}
+	}
 	base, err := s.baseOf(ctx, &p)
 	if err != nil {
 		return nil, err
+	}
+	if !p.known && p.r == nil {
+		if p.r, err = s.proc(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.locate(ctx, &p); err != nil {
 		return nil, err
@@ -84,18 +115,11 @@ func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) 
 		base = prev
 	}
 	if mine && !at.AtBase() {
-		r, err := s.loc.Predecessor(ctx, base.r, at)
-		if err == nil {
-			return &place{event: p.event, thread: tid, base: base, r: r}, nil
-		}
-		if !errors.Is(err, locate.ErrAtBase) {
-			return nil, err
-		}
-		r, err = base.r.Fork()
+		w, err := s.loc.Window(ctx, base.r, at)
 		if err != nil {
 			return nil, err
 		}
-		return &place{event: p.event, thread: tid, base: base, known: true, r: r}, nil
+		return newWindow(w, base, p.event, tid), nil
 	}
 	return s.beforeEvent(ctx, p.event, tid)
 }
@@ -165,6 +189,9 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 	}
 	// Intervals between checkpoints, newest first; each search has the
 	// interval's end armed.
+	if _, err := s.proc(); err != nil {
+		return stop, err
+	}
 	to := s.here
 	if _, err := s.baseOf(ctx, &to); err != nil {
 		return cancelled(err)

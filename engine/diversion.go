@@ -43,7 +43,11 @@ func (s *Session) divert() (*diversion, error) {
 		}
 		d.c = c
 	} else {
-		c, err := s.here.r.Copy.Fork()
+		r, err := s.proc()
+		if err != nil {
+			return nil, fmt.Errorf("diversion: %w", err)
+		}
+		c, err := r.Copy.Fork()
 		if err != nil {
 			return nil, fmt.Errorf("diversion: %w", err)
 		}

@@ -10,25 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/engine/gdbserver"
+	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
 )
 
 func (s *Session) background() context.Context { return context.Background() }
 
-// space returns the memory of the present.
+// space returns the memory of the present, nil when it is to be had from the
+// window only.
 func (s *Session) space() *tracee.Space {
 	switch {
 	case s.div != nil:
 		return s.div.c.Space
 	case s.here.frontier:
 		return s.rec.Space()
+	case s.here.r == nil:
+		return nil
 	}
 	return s.here.r.Space
 }
 
 // read reads memory of the present as the program sees it.
 func (s *Session) read(addr uint64, p []byte) int {
-	n := s.space().Read(addr, p)
+	n := 0
+	if sp := s.space(); sp != nil {
+		n = sp.Read(addr, p)
+	} else {
+		n = s.here.win.ReadMemory(s.here.k, addr, p)
+	}
 	s.unpatch(addr, p[:n])
 	return n
 }
@@ -47,7 +56,11 @@ func (s *Session) Threads() (out []gdbserver.Thread) {
 		if s.here.frontier {
 			ids = s.rec.ThreadIDs()
 		} else {
-			ids = s.here.r.Live()
+			r, err := s.proc()
+			if err != nil {
+				return err
+			}
+			ids = r.Live()
 		}
 		for _, id := range ids {
 			out = append(out, gdbserver.Thread{ID: id, Name: threadName(s.rec.PID(), id)})
@@ -88,9 +101,15 @@ func (s *Session) registers(tid int) (regs unix.PtraceRegs, xstate []byte, err e
 		}
 	case s.here.frontier:
 		regs, xstate, err = s.rec.Registers(tid)
+	case s.inWindow(tid):
+		regs, xstate = s.here.win.Registers(s.here.k), s.here.win.XState(s.here.k)
 	default:
-		if regs, err = s.here.r.ThreadRegs(tid); err == nil {
-			xstate, err = s.here.r.ThreadXState(tid)
+		var r *replay.Runner
+		if r, err = s.proc(); err != nil {
+			return regs, nil, err
+		}
+		if regs, err = r.ThreadRegs(tid); err == nil {
+			xstate, err = r.ThreadXState(tid)
 		}
 	}
 	regs.Orig_rax = ^uint64(0)

@@ -87,14 +87,34 @@ func (s *Session) registersOnly(tid int) (regs unix.PtraceRegs, _ []byte, err er
 		regs, err = s.rec.Regs(tid)
 		return regs, nil, err
 	}
-	regs, err = s.here.r.ThreadRegs(tid)
+	if s.inWindow(tid) {
+		return s.here.win.Registers(s.here.k), nil, nil
+	}
+	r, err := s.proc()
+	if err != nil {
+		return regs, nil, err
+	}
+	regs, err = r.ThreadRegs(tid)
 	return regs, nil, err
+}
+
+// inWindow reports whether a thread's state is to be had from the window.
+func (s *Session) inWindow(tid int) bool {
+	return s.here.r == nil && s.here.win != nil && tid == s.here.thread
 }
 
 func (s *Session) breakpointAt(pc uint64) bool {
 	b := s.breakpoints[pc]
 	if b == nil {
 		return false
+	}
+	if len(b.cond) == 0 {
+		return true
+	}
+	if !s.here.frontier {
+		if _, err := s.proc(); err != nil {
+			return true
+		}
 	}
 	regs, _, err := s.registersOnly(s.here.thread)
 	return err == nil && holds(b.cond, s.space(), &regs, s.unpatch)
@@ -262,7 +282,10 @@ func (s *Session) signalAhead(from int64) (int64, error) {
 // replayForward continues through recorded history. live reports that it has
 // reached the frontier, at which the session then stands.
 func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live bool, err error) {
-	r := s.here.r
+	r, err := s.proc()
+	if err != nil {
+		return stop, false, err
+	}
 	from := r.Next
 	if at, ok := s.atSignal(); ok {
 		from = at + 1
@@ -309,6 +332,9 @@ func (s *Session) moved(p place) {
 	if old := s.here.r; old != nil && old != p.r {
 		old.Kill()
 	}
+	if old := s.here.win; old != nil && old != p.win {
+		old.close()
+	}
 	s.here = p
 }
 
@@ -323,14 +349,17 @@ func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, 
 		s.toFrontier()
 		return s.live(ctx, q.Signal, true)
 	}
-	r := s.here.r
+	r, err := s.proc()
+	if err != nil {
+		return timeline.Stop{}, err
+	}
 	values := s.watchValues(r.Space)
 	st, err := r.Step(ctx)
 	if err != nil {
 		return timeline.Stop{}, err
 	}
 	p := s.here
-	p.known, p.signal = false, 0
+	p.known, p.signal, p.win = false, 0, nil
 	stop := timeline.Stop{Reason: timeline.Step}
 	switch st {
 	case replay.AtEvent:
@@ -357,7 +386,7 @@ func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, 
 		p.thread = r.Active
 	}
 	p.r = r
-	s.here = p
+	s.moved(p)
 	stop.Thread = p.thread
 	if w := s.changedWatch(r.Space, values); w != nil {
 		stop.Reason, stop.Addr, stop.Watch = timeline.Watchpoint, w.Addr, w.Kind
@@ -380,14 +409,18 @@ func (s *Session) isEnd(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	t := s.rec.Current()
-	if t == nil || t.Regs().Rip != pc || t.Regs().Rsp != s.here.r.Regs().Rsp {
+	if t == nil || t.Regs().Rip != pc {
 		return false, nil
+	}
+	r, err := s.proc()
+	if err != nil || t.Regs().Rsp != r.Regs().Rsp {
+		return false, err
 	}
 	c, err := s.keepFrontier("")
 	if err != nil {
 		return false, err
 	}
-	return same(s.here.r.Copy, c.r.Copy)
+	return same(r.Copy, c.r.Copy)
 }
 
 func (s *Session) note(what string, f float64) {
@@ -401,7 +434,10 @@ func (s *Session) atSignal() (int64, bool) { return s.here.signal, s.here.signal
 
 // cross takes the effect of the signal event that the present stop shows.
 func (s *Session) cross() error {
-	r := s.here.r
+	r, err := s.proc()
+	if err != nil {
+		return err
+	}
 	if !r.AtEventStart() {
 		st, err := r.RunSlice(s.ctx)
 		if err != nil {
@@ -414,7 +450,7 @@ func (s *Session) cross() error {
 	if err := r.Apply(); err != nil {
 		return err
 	}
-	s.here = place{event: r.Next - 1, thread: r.Active, known: true, r: r}
+	s.moved(place{event: r.Next - 1, thread: r.Active, known: true, r: r})
 	return nil
 }
 

@@ -37,8 +37,36 @@ type place struct {
 	base  *checkpoint
 	at    locate.Coord
 	known bool
-	// r is a process that stands there; nil at the frontier.
+	// r is a process that stands there; nil at the frontier, and in a window
+	// as long as nobody needs one.
 	r *replay.Runner
+	// win, when set, is a table of what preceded a point reached backwards; the
+	// place is its step k.
+	win *window
+	k   int
+}
+
+// window is a backward window with the checkpoint that it stands on.
+type window struct {
+	*locate.Window
+	base *checkpoint
+}
+
+func (w *window) close() {
+	w.base.users--
+	w.Window.Close()
+}
+
+// proc returns a process that stands at the present, which is in the past.
+func (s *Session) proc() (*replay.Runner, error) {
+	if s.here.r == nil {
+		r, err := s.here.win.Materialise(s.here.k)
+		if err != nil {
+			return nil, err
+		}
+		s.here.r = r
+	}
+	return s.here.r, s.here.r.Err()
 }
 
 // atStart reports whether p is the start of its slice.
@@ -182,8 +210,12 @@ func (s *Session) keep() (place, error) {
 		}
 		return p, nil
 	}
-	r, err := p.r.Fork()
-	p.r = r
+	from, err := s.proc()
+	if err != nil {
+		return p, err
+	}
+	p.r, err = from.Fork()
+	p.win = nil
 	return p, err
 }
 

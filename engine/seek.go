@@ -24,6 +24,12 @@ func (s *Session) Position(ctx context.Context) (pos timeline.Position, err erro
 			}
 			defer p.r.Kill()
 		}
+		if !s.here.frontier {
+			if _, err := s.proc(); err != nil {
+				return err
+			}
+			p = s.here
+		}
 		var err error
 		pos, err = s.position(ctx, &p)
 		return err
@@ -100,7 +106,7 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 			if err != nil {
 				return err
 			}
-			p.frontier, p.base, p.known = false, c, true
+			p.frontier, p.base, p.known, p.win = false, c, true, nil
 			p.at = locate.Coord{}
 			c.users++
 			m = &Mark{s, p}

@@ -184,9 +184,7 @@ func (s *Session) Close() error {
 	s.once.Do(func() {
 		err = s.do(context.Background(), func() error {
 			s.endDiversion()
-			if s.here.r != nil {
-				s.here.r.Kill()
-			}
+			s.moved(place{})
 			for _, c := range s.cps {
 				c.r.Kill()
 			}

@@ -157,6 +157,7 @@ func (r *Recorder) finish(t *Thread, kind trace.Kind, ret int64, writes []trace.
 	if more != nil {
 		more(e)
 	}
+	t.sigDue = mayRaise(t.nr, ret) && t.due()
 	return r.append(e)
 }
 

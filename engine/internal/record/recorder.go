@@ -51,6 +51,7 @@ type Thread struct {
 	compare                 *comparison
 
 	held     []tracee.Signal // not yet delivered
+	sigDue   bool            // a signal stop comes before it executes anything
 	clearTID uint64          // CLONE_CHILD_CLEARTID address
 	robust   uint64          // head of the robust futex list
 	altstack [2]uint64       // address, size
@@ -389,9 +390,10 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 	}
 	st, err := t.Run(req, 0)
 	r.running.Store(0)
-	if !st.IsSyscall() {
+	if !st.IsSyscall() && !(t.sigDue && st.IsSignal()) {
 		r.boundary = false // it may have executed something
 	}
+	t.sigDue = false
 	if err != nil {
 		return Stop{}, false, fmt.Errorf("record: %w", err)
 	}

@@ -319,6 +319,7 @@ func (r *Recorder) handler(t *Thread, s tracee.Signal, kind trace.Kind) error {
 	t.inCall, t.logged, t.restart, t.xstate = false, false, false, nil
 	t.compareDone()
 	r.boundary = true
+	t.sigDue = t.due()
 	r.Stats.Signals++
 	return r.append(e)
 }
