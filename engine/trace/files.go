@@ -27,7 +27,7 @@ const (
 	filesMagic = "yorefile"
 	filesDir   = "files"
 
-	maxFiles  = 1 << 20
+	maxFiles = 1 << 20
 	// hashOpen is how many files are held open to be hashed; others in the queue
 	// are opened again by their names.
 	hashOpen = 64
@@ -159,8 +159,8 @@ func openFiles(dir string, root *os.Root) (*Files, error) {
 }
 
 // Add enters f, whose ID is ignored, and returns its id, that of an earlier
-// entry if nothing has changed since. With content not nil the table takes the
-// open file over, hashes it in the background and closes it; the offset is not
+// entry if nothing has changed since. With content not nil, which f must describe
+// as StatFile does, the table takes the open file over, hashes it in the background and closes it; the offset is not
 // used.
 func (t *Files) Add(f File, content *os.File) (uint32, error) {
 	id, keep, err := t.add(f, content)

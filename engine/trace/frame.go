@@ -276,31 +276,18 @@ func newDecoder() (*zstd.Decoder, error) {
 		zstd.WithDecoderMaxMemory(maxPart), zstd.WithDecoderMaxWindow(maxPart), zstd.WithDecodeAllCapLimit(true))
 }
 
-// appendParts appends f to dst as it is stored: one frame, or several for an
-// event larger than maxPart. It returns the headers, their offsets from base on.
-func (f *frame) appendParts(dst []byte, enc *zstd.Encoder, base int64) ([]byte, []frameInfo) {
-	var infos []frameInfo
-	for rest := f.raw; ; {
-		part := rest[:min(len(rest), maxPart)]
-		rest = rest[len(part):]
-		h := f.info
-		h.off = base + int64(len(dst))
-		h.raw = uint32(len(part))
-		if len(rest) > 0 {
-			h.flags, h.count = flagMore, 0
-		}
-		at := len(dst)
-		dst = append(dst, make([]byte, headerSize)...)
-		dst = enc.EncodeAll(part, dst)
-		payload := dst[at+headerSize:]
-		h.stored = uint32(len(payload))
-		h.hash = xxhash.Sum64(payload)
-		h.append(dst[:at])
-		infos = append(infos, h)
-		if len(rest) == 0 {
-			return dst, infos
-		}
-	}
+// appendPart appends a frame to dst: header and packed payload. info says what
+// the frame is, part is what it holds of the events' bytes; the header with all
+// its fields is returned.
+func appendPart(dst []byte, info frameInfo, part []byte, enc *zstd.Encoder) ([]byte, frameInfo) {
+	at := len(dst)
+	dst = append(dst, make([]byte, headerSize)...)
+	dst = enc.EncodeAll(part, dst)
+	payload := dst[at+headerSize:]
+	info.raw, info.stored = uint32(len(part)), uint32(len(payload))
+	info.hash = xxhash.Sum64(payload)
+	info.append(dst[:at])
+	return dst, info
 }
 
 // openPayload checks and decompresses a stored payload, appending to dst.

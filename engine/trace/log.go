@@ -37,7 +37,8 @@ const (
 	// FlushEvery is the age at which an event leaves memory for the file.
 	FlushEvery = 100 * time.Millisecond
 
-	maxPending = 4        // closed frames that wait for the writer
+	maxPending = 4        // closed frames that wait for the writer, and their
+	maxWaiting = 8 << 20  // bytes, which a single large one may exceed
 	cacheBytes = 32 << 20 // decoded frames
 	cacheSegs  = 8        // segments whose frame tables are kept
 )
@@ -178,6 +179,9 @@ func (l *Log) Append(e *Event) (int64, error) {
 	i := l.len
 	if l.open.info.count == 0 {
 		l.timer.Reset(FlushEvery)
+		if size > maxPart {
+			l.open = newFrame(i, size) // at once, instead of by doubling
+		}
 	}
 	l.open.add(e)
 	l.len++
@@ -191,10 +195,10 @@ func (l *Log) Append(e *Event) (int64, error) {
 // without wait leaves the frame open. After a write error it does nothing. mu
 // is held, but given up while waiting.
 func (l *Log) cut(wait bool) {
-	for wait && len(l.pending) >= maxPending && l.err == nil {
+	for wait && l.queueFull() && l.err == nil {
 		l.changed.Wait()
 	}
-	if l.open.info.count == 0 || l.err != nil || len(l.pending) >= maxPending {
+	if l.open.info.count == 0 || l.err != nil || l.queueFull() {
 		return
 	}
 	f := l.open
@@ -203,6 +207,14 @@ func (l *Log) cut(wait bool) {
 	l.size = min(max(len(f.raw)+len(f.raw)/8, 4<<10), frameBytes+frameBytes/8)
 	l.open = newFrame(l.len, l.size)
 	l.changed.Broadcast()
+}
+
+func (l *Log) queueFull() bool {
+	n := 0
+	for _, f := range l.pending {
+		n += len(f.raw)
+	}
+	return len(l.pending) >= maxPending || n >= maxWaiting
 }
 
 // flushOld runs FlushEvery after the open frame's first event came.

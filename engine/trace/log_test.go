@@ -285,6 +285,37 @@ func TestLogRolls(t *testing.T) {
 	}
 }
 
+// Segments of many small frames, an event of many frames at the end of one.
+func TestLogManyFrames(t *testing.T) {
+	dir := t.TempDir()
+	l, err := CreateLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	es := someEvents(61, 2*segmentFrames+100)
+	es[segmentFrames-3].Writes = []Write{{1, make([]byte, 10*maxPart)}}
+	for i := range es {
+		appendAll(t, l, es[i:i+1])
+		if err := l.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*.seg")); len(files) != 3 {
+		t.Errorf("segments: %v", files)
+	}
+	if l, err = OpenLog(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if l.Truncated() != nil {
+		t.Fatalf("truncated: %v", l.Truncated())
+	}
+	checkAll(t, l, es, upTo(len(es)))
+}
+
 // What a log holds in memory does not grow with what was appended.
 func TestLogMemory(t *testing.T) {
 	l := tempLog(t)

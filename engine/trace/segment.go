@@ -140,18 +140,29 @@ func (w *segmentWriter) full() bool {
 	return w.size >= w.limit || w.frames >= segmentFrames
 }
 
-// write stores f and returns the headers that it got. On an error the file is
-// cut back to its last complete frame, as far as the disk lets us.
+// write stores f, as one frame or, when it is larger than maxPart, as several,
+// and returns their headers. On an error the file is cut back to its last
+// complete frame, as far as the disk lets us.
 func (w *segmentWriter) write(f *frame) ([]frameInfo, error) {
+	start := w.size
 	var infos []frameInfo
-	w.buf, infos = f.appendParts(w.buf[:0], w.enc, w.size)
-	if err := w.append(w.buf); err != nil {
-		return nil, err
+	for rest := f.raw; len(rest) > 0; {
+		part := rest[:min(len(rest), maxPart)]
+		rest = rest[len(part):]
+		info := f.info
+		info.off = w.size
+		if len(rest) > 0 {
+			info.flags, info.count = flagMore, 0
+		}
+		w.buf, info = appendPart(w.buf[:0], info, part, w.enc)
+		if err := w.append(w.buf); err != nil {
+			w.size = start
+			w.f.Truncate(start)
+			return nil, err
+		}
+		infos = append(infos, info)
 	}
 	w.frames += len(infos)
-	if cap(w.buf) > 4*maxPart {
-		w.buf = nil
-	}
 	return infos, nil
 }
 
@@ -216,7 +227,7 @@ func scanSegment(f io.ReaderAt, size, first int64, payloads bool) (segmentScan, 
 		case h.next() > size:
 			stop("incomplete frame")
 			continue
-		case len(s.frames) > segmentFrames && partial == 0:
+		case len(s.frames) >= segmentFrames && partial == 0 && h.typ == frameEvents:
 			stop("segment of too many frames")
 			continue
 		}
