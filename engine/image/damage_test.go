@@ -84,8 +84,7 @@ func checkDamaged(t *testing.T, dir, what string, state State, mem memory) (ok b
 	t.Helper()
 	gotState, gotMem, err := readStore(dir)
 	if err != nil {
-		var f *FormatError
-		if !errors.As(err, &f) && !errors.Is(err, ErrNoImage) || strings.Contains(err.Error(), "\n") {
+		if !IsBadInput(err) && !errors.Is(err, ErrNoImage) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", what, err)
 		}
 		return false

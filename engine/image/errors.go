@@ -36,3 +36,10 @@ func (e *FormatError) Error() string {
 }
 
 func (e *FormatError) Unwrap() error { return e.Err }
+
+// IsBadInput reports whether err is about an image's bytes (exit status 65)
+// rather than about this machine.
+func IsBadInput(err error) bool {
+	var f *FormatError
+	return errors.As(err, &f) || errors.Is(err, ErrNewer) || errors.Is(err, ErrNotImage)
+}

@@ -31,6 +31,7 @@ const (
 	eventsDir = "events"
 	sumsName  = "sums"
 	lockName  = "lock"
+	imagesDir = "images"
 )
 
 // Recording is an open recording: one that is being made, or one from disk.
@@ -149,6 +150,10 @@ func (r *Recording) Dir() string {
 	defer r.mu.Unlock()
 	return r.dir
 }
+
+// ImagesDir returns the directory of the recording's process images. It need not
+// exist; package image makes it.
+func (r *Recording) ImagesDir() string { return filepath.Join(r.Dir(), imagesDir) }
 
 // Meta returns a copy of the description. Its lists and maps are shared.
 func (r *Recording) Meta() Meta {
