@@ -42,7 +42,7 @@ func FormatCall(nr int64, a Args, m Mem) string {
 	var b strings.Builder
 	b.WriteString(r.Name)
 	b.WriteByte('(')
-	for i, k := range strings.Fields(r.sig) {
+	for i, k := range r.kinds() {
 		if i > 0 {
 			b.WriteString(", ")
 		}

@@ -236,7 +236,7 @@ func ioctlGeneric(v uint64) *op {
 	}
 	o := op{val: v, name: honest[typ] + " request", wait: waits}
 	if dir&iocRead != 0 {
-		o.outs = outs(fix(2, size).always())
+		o.outs = outs(fix(2, size).always().inout())
 	}
 	return &o
 }
@@ -247,7 +247,7 @@ func ifconfOut(c *ctx) {
 	if !c.read(c.a[2], b[:]) {
 		return
 	}
-	if c.track {
+	if c.walk {
 		c.reads = append(c.reads, Range{c.a[2] + 8, 8})
 	}
 	c.add(c.a[2], 4)

@@ -7,20 +7,29 @@ package syscalls
 // writes whole blocks, although it returns only the file's bytes.
 func readOut(c *ctx) {
 	p, n := c.a[1], c.a[2]
-	if !c.declared {
-		got := uint64(c.ret)
-		if got < n && p%512 == 0 && n%512 == 0 {
-			got = (got + 4095) &^ 4095
+	direct := p%512 == 0 && n%512 == 0
+	if c.declared {
+		c.in = direct
+	} else {
+		got := min(n, uint64(c.ret))
+		if got < n && direct {
+			tail := min(n, (got+4095)&^4095) - got
+			if !c.precise {
+				got, tail = got+tail, 0 // one range is enough for a log
+			}
+			c.addSoft(p+got, tail)
 		}
-		n = min(n, got)
+		n = got
 	}
 	c.add(p, n)
 }
 
-// recvfromLen: the length is only looked at when there is a buffer.
-func recvfromLen(c *ctx) {
-	if c.a[4] != 0 {
-		c.add(c.a[5], 4)
+// waitidOut: siginfo_t for a child, all but the padding behind si_code and the
+// unused rest, written whatever the result is.
+func waitidOut(c *ctx) {
+	if c.a[2] != 0 {
+		c.add(c.a[2], 12)
+		c.add(c.a[2]+16, 12)
 	}
 }
 
@@ -110,6 +119,9 @@ func recvmmsgOut(c *ctx) {
 	if !c.declared {
 		n = min(n, uint64(c.ret))
 	}
+	if c.walk && c.a[1] != 0 {
+		c.structs = append(c.structs, Range{c.a[1], min(n, maxMsgs) * mmsgSize})
+	}
 	for i := range min(n, maxMsgs) {
 		p := c.a[1] + i*mmsgSize
 		left := uint64(maxRW)
@@ -129,6 +141,9 @@ func sendmmsgOut(c *ctx) {
 	n := uint64(uint32(c.a[2]))
 	if !c.declared {
 		n = min(n, uint64(c.ret))
+	}
+	if c.walk && c.a[1] != 0 {
+		c.structs = append(c.structs, Range{c.a[1], min(n, maxMsgs) * mmsgSize})
 	}
 	for i := range min(n, maxMsgs) {
 		c.add(c.a[1]+i*mmsgSize+msgSize, 4)

@@ -14,6 +14,9 @@ type out struct {
 	by   int8   // index of the argument that the length comes from
 	n    uint64 // unit or constant of the length
 	when when
+	in   bool       // the kernel reads it too
+	may  bool       // a successful call does not always write it
+	with int8       // 1 + the argument that must not be NULL, 0 for none
 	fn   func(*ctx) // for kFunc
 	desc string     // for kFunc: what fn declares
 }
@@ -30,6 +33,7 @@ const (
 	kIov               // ret bytes over by iovecs
 	kMsg               // a msghdr and what it points to, ret bytes of data
 	kStr               // a NUL-terminated string of at most n bytes
+	kPoll              // by pollfds, of which only revents are written
 	kFunc              // whatever fn adds
 )
 
@@ -39,6 +43,7 @@ const (
 	onOK   when = iota // written when the call succeeds, and in part on EFAULT
 	always             // also when it fails
 	onIntr             // only when a signal interrupts it
+	onSome             // when the result is positive
 )
 
 // Limits on what a caller can make us walk or declare.
@@ -46,6 +51,7 @@ const (
 	maxRW   = 0x7ffff000 // MAX_RW_COUNT of the kernel
 	maxIov  = 1024       // UIO_MAXIOV
 	maxMsgs = 1024       // UIO_MAXIOV bounds recvmmsg too
+	maxPoll = 1 << 20    // the largest limit on open files (fs.nr_open)
 
 	sockaddrMax = 128 // sizeof(struct sockaddr_storage)
 )
@@ -67,6 +73,14 @@ func fn(desc string, f func(*ctx)) out { return out{kind: kFunc, fn: f, desc: de
 
 func (o out) always() out { o.when = always; return o }
 func (o out) onIntr() out { o.when = onIntr; return o }
+func (o out) onSome() out { o.when = onSome; return o }
+func (o out) inout() out  { o.in = true; return o }
+func (o out) maybe() out  { o.may = true; return o }
+
+// ifArg: the output is written only if argument i is not NULL.
+func (o out) ifArg(i int) out { o.with = int8(i) + 1; return o }
+
+var whenNames = [...]string{"", " always", " if interrupted", " if ret>0"}
 
 func outs(o ...out) []out { return o }
 
@@ -93,9 +107,21 @@ func (o out) String() string {
 	case kStr:
 		s = fmt.Sprintf("string<=%d", o.n)
 	case kFunc:
-		return o.desc + [...]string{"", " always", " if interrupted"}[o.when]
+		return o.desc + whenNames[o.when]
+	case kPoll:
+		s = fmt.Sprintf("revents of a%d pollfds", o.by)
 	}
-	return fmt.Sprintf("a%d[%s]", o.arg, s) + [...]string{"", " always", " if interrupted"}[o.when]
+	if o.in {
+		s = "in/out " + s
+	}
+	s = fmt.Sprintf("a%d[%s]", o.arg, s) + whenNames[o.when]
+	if o.may {
+		s += " maybe"
+	}
+	if o.with > 0 {
+		s += fmt.Sprintf(" with a%d", o.with-1)
+	}
+	return s
 }
 
 func times(n uint64) string {
@@ -119,10 +145,24 @@ type ctx struct {
 	ret      int64
 	m        Mem
 	declared bool // ret is not known or says nothing: the largest outputs
-	track    bool // note in reads which structures were consulted
-	out      []Range
-	reads    []Range
+	precise  bool // single fields rather than the structure around them
+	soft     bool // what is added may not all have been written
+	in       bool // what is added is read by the kernel too
 	unknown  bool // set by a kFunc that cannot tell
+
+	out []piece
+	// What the kernel takes its instructions from at entry, and where in those
+	// structures the pointers are. Only gathered when walk is set.
+	walk    bool
+	reads   []Range // not written by the call
+	structs []Range // some fields may be
+	ptrs    []uint64
+}
+
+// A piece is one output: exactly what the kernel wrote, unless it is soft.
+type piece struct {
+	Range
+	soft, in bool
 }
 
 // interrupted reports whether ret is EINTR or one of the kernel's restart codes.
@@ -132,11 +172,19 @@ func interrupted(ret int64) bool {
 
 func (o *out) eval(c *ctx) {
 	declared := c.declared
-	if !declared && c.ret < 0 {
-		fault := c.ret == -int64(syscall.EFAULT)
+	if o.with > 0 && c.a[o.with-1] == 0 {
+		return
+	}
+	// What is written on errors too must be comparable: see Redirection.
+	c.in, c.soft = o.in || o.when == always, o.may
+	if !declared {
 		switch o.when {
 		case onOK:
-			if !fault {
+			if c.ret < 0 && c.ret != -int64(syscall.EFAULT) {
+				return
+			}
+		case onSome:
+			if c.ret <= 0 && c.ret != -int64(syscall.EFAULT) {
 				return
 			}
 		case onIntr:
@@ -144,10 +192,10 @@ func (o *out) eval(c *ctx) {
 				return
 			}
 		}
-		c.declared = true
-		defer func() { c.declared = false }()
-	} else if !declared && o.when == onIntr {
-		return
+		if c.ret < 0 {
+			c.declared, c.soft = true, c.soft || o.when != onIntr
+			defer func() { c.declared = false }()
+		}
 	}
 	p := c.a[o.arg]
 	switch o.kind {
@@ -178,6 +226,8 @@ func (o *out) eval(c *ctx) {
 		c.msg(p, c.left())
 	case kStr:
 		c.add(p, c.strlen(p, o.n))
+	case kPoll:
+		c.poll(p, c.a[o.by])
 	case kFunc:
 		o.fn(c)
 	}
@@ -199,7 +249,15 @@ func (c *ctx) add(addr, n uint64) {
 	if addr+n < addr {
 		n = -addr
 	}
-	c.out = append(c.out, Range{addr, n})
+	c.out = append(c.out, piece{Range{addr, n}, c.soft, c.in})
+}
+
+// addSoft adds what may have been written, in part or not at all.
+func (c *ctx) addSoft(addr, n uint64) {
+	was := c.soft
+	c.soft = true
+	c.add(addr, n)
+	c.soft = was
 }
 
 // read fills p from memory; a structure that cannot be read whole gives false.
@@ -211,9 +269,9 @@ func (c *ctx) read(addr uint64, p []byte) bool {
 	return n == len(p)
 }
 
-// read, noting that the kernel takes its instructions from there at entry.
+// consult is read, noting that the kernel takes its instructions from there.
 func (c *ctx) consult(addr uint64, p []byte) bool {
-	if c.track {
+	if c.walk {
 		c.reads = append(c.reads, Range{addr, uint64(len(p))})
 	}
 	return c.read(addr, p)
@@ -253,7 +311,10 @@ func (c *ctx) iov(p, cnt, left uint64) uint64 {
 	if !c.consult(p, b) {
 		return left
 	}
-	for ; len(b) > 0 && left > 0; b = b[16:] {
+	for ; len(b) > 0 && left > 0; b, p = b[16:], p+16 {
+		if c.walk {
+			c.ptrs = append(c.ptrs, p)
+		}
 		n := min(le.Uint64(b[8:]), left)
 		c.add(le.Uint64(b), n)
 		left -= n
@@ -281,16 +342,33 @@ func (c *ctx) msg(p, left uint64) {
 	if !c.read(p, h[:]) {
 		return
 	}
-	if c.track { // the pointers; the lengths and flags are outputs themselves
+	if c.walk { // the pointers; the lengths and flags are outputs themselves
 		c.reads = append(c.reads, Range{p + msgName, 8}, Range{p + msgIov, 16}, Range{p + msgControl, 8})
+		c.structs = append(c.structs, Range{p, msgSize})
+		c.ptrs = append(c.ptrs, p+msgName, p+msgIov, p+msgControl)
 	}
-	c.add(p+msgNameLen, 4)
-	c.add(p+msgControlLen, 16) // controllen and flags
+	name, control := le.Uint64(h[msgName:]), le.Uint64(h[msgControl:])
+	if name != 0 {
+		c.add(p+msgNameLen, 4)
+	}
+	c.add(p+msgControlLen, 8)
+	c.add(p+msgFlags, 4)
 	if n := int32(le.Uint32(h[msgNameLen:])); n > 0 {
-		c.add(le.Uint64(h[msgName:]), min(uint64(n), sockaddrMax))
+		c.add(name, min(uint64(n), sockaddrMax))
 	}
-	c.add(le.Uint64(h[msgControl:]), le.Uint64(h[msgControlLen:]))
+	c.addSoft(control, le.Uint64(h[msgControlLen:])) // has gaps between messages
 	c.iov(le.Uint64(h[msgIov:]), le.Uint64(h[msgIovLen:]), left)
+}
+
+// poll adds the revents of n struct pollfd.
+func (c *ctx) poll(p, n uint64) {
+	if !c.precise {
+		c.add(p, mul(n, 8))
+		return
+	}
+	for i := range min(n, maxPoll) {
+		c.add(p+8*i+6, 2)
+	}
 }
 
 // mul multiplies, saturating.

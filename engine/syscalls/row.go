@@ -3,6 +3,7 @@ package syscalls
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"syscall"
 )
 
@@ -81,6 +82,9 @@ var byNr = func() []*Row {
 	return t
 }()
 
+// kinds are the kinds of the arguments, in order.
+func (r *Row) kinds() []string { return strings.Fields(r.sig) }
+
 // Lookup returns the row of system call nr. It is never nil: a number that the
 // table does not have gives a Compared row that may block.
 func Lookup(nr int64) *Row {
@@ -112,18 +116,21 @@ func (r *Row) Known(a Args, m Mem) bool {
 	if _, _, ok := r.Answer(a); ok {
 		return true
 	}
-	c := ctx{a: a, m: m, declared: true, track: true}
-	if !r.eval(&c) {
-		return false
-	}
+	c := ctx{a: a, m: m, declared: true, walk: true}
+	return r.eval(&c) && !c.overwritten()
+}
+
+// overwritten reports whether an output lies on a structure that says where
+// outputs are.
+func (c *ctx) overwritten() bool {
 	for _, s := range c.reads {
 		for _, o := range c.out {
 			if s.Addr < o.Addr+o.Len && o.Addr < s.Addr+s.Len {
-				return false
+				return true
 			}
 		}
 	}
-	return true
+	return false
 }
 
 // Outputs returns every range that the kernel may have written, given the
@@ -142,14 +149,26 @@ func (r *Row) Outputs(a Args, ret int64, m Mem) (out []Range, known bool) {
 	if !r.eval(&c) {
 		return nil, false
 	}
-	return c.out, true
+	return c.ranges(), true
+}
+
+func (c *ctx) ranges() []Range {
+	if len(c.out) == 0 {
+		return nil
+	}
+	rs := make([]Range, len(c.out))
+	for i, p := range c.out {
+		rs[i] = p.Range
+	}
+	return rs
 }
 
 // OutputBuffers returns, at entry, what the kernel may write while the call is
 // in progress: the largest outputs that the arguments declare. It is nil for a
 // call that does not block, that writes nothing, whose outputs are not known,
 // or whose memory must stay where it is: futexes, whose address is what they
-// are known by, and vmsplice, which may keep the caller's pages.
+// are known by, and vmsplice, which may keep the caller's pages. Redirect does
+// more than this: it follows the structures.
 func (r *Row) OutputBuffers(a Args, m Mem) []Range {
 	if r.Class != Emulated || r.inPlace || !r.MayBlock(a, m) {
 		return nil
@@ -163,7 +182,7 @@ func (r *Row) declared(a Args, m Mem) []Range {
 	if r.Class == Compared || !r.eval(&c) {
 		return nil
 	}
-	return c.out
+	return c.ranges()
 }
 
 // EnterOutputs returns what the kernel may already have written when the call

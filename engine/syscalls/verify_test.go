@@ -146,6 +146,8 @@ type task struct {
 	known  bool
 	answer *int64
 	execs  int
+	slot   uint64
+	redir  *Redirection
 	before []mapping // memory at the call's entry, while no other thread has run
 	tidptr uint64    // clear_child_tid
 	robust uint64
@@ -155,11 +157,15 @@ type verifier struct {
 	t     *testing.T
 	wrong func(format string, args ...any)
 	trim  uint64 // leave so many bytes off each output
-	pid   int
-	tasks []*task
-	seen  map[string]int // calls verified, by name and operation
-	left  map[string]int // calls not verified: compared, mapped, special
-	execs int
+	// exchange redirects calls that may block, to scratch memory at scratch.
+	exchange bool
+	scratch  uint64
+	moved    map[string]int
+	pid      int
+	tasks    []*task
+	seen     map[string]int // calls verified, by name and operation
+	left     map[string]int // calls not verified: compared, mapped, special
+	execs    int
 }
 
 func TestOutputsAgainstKernel(t *testing.T) {
@@ -189,6 +195,42 @@ func TestOutputsAgainstKernel(t *testing.T) {
 	}
 	t.Logf("%d programs; verified %d kinds of calls: %s", ran, len(total), counts(total))
 	t.Logf("not verified: %s", counts(left))
+}
+
+// TestRedirectAgainstKernel runs the same programs with the outputs of calls
+// that may block in scratch memory: the kernel may then write nothing of the
+// program's own, and the programs must find everything where it belongs.
+func TestRedirectAgainstKernel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: runs programs under ptrace, not with -short")
+	}
+	progs, err := testprogs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := map[string]int{}
+	for _, p := range progs {
+		if !strings.HasPrefix(p.Name, "sys_") {
+			continue
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			v := verify(t, p, testprogs.Build(t, p.Name, "-static"), func(v *verifier) { v.exchange = true })
+			for k, n := range v.moved {
+				moved[k] += n
+			}
+		})
+	}
+	t.Logf("redirected: %s", counts(moved))
+	if t.Failed() {
+		return
+	}
+	for _, name := range []string{"read", "pread64", "readv", "preadv2", "poll", "ppoll", "select", "pselect6", "recvfrom",
+		"recvmsg", "recvmmsg", "accept", "accept4", "wait4", "waitid", "epoll_wait", "nanosleep", "clock_nanosleep",
+		"msgrcv", "mq_timedreceive", "rt_sigtimedwait", "sendfile", "splice"} {
+		if moved[name] == 0 {
+			t.Errorf("%s was never redirected", name)
+		}
+	}
 }
 
 // TestVerifierNotices: declaring one byte less than the kernel writes is seen.
@@ -238,7 +280,7 @@ func verify(t *testing.T, p *testprogs.Program, path string, opts ...func(*verif
 		t.Fatal(err)
 	}
 	defer cmd.Process.Release()
-	v := &verifier{t: t, pid: cmd.Process.Pid, seen: map[string]int{}, left: map[string]int{}, wrong: t.Errorf}
+	v := &verifier{t: t, pid: cmd.Process.Pid, seen: map[string]int{}, left: map[string]int{}, moved: map[string]int{}, wrong: t.Errorf}
 	for _, o := range opts {
 		o(v)
 	}
@@ -406,6 +448,10 @@ func (v *verifier) step(k *task) (unix.WaitStatus, bool) {
 	if err := unix.PtraceGetRegs(k.tid, &regs); err != nil {
 		v.t.Fatal(err)
 	}
+	if v.exchange && v.scratch == 0 {
+		v.mapScratch(k, regs)
+		return ws, false
+	}
 	k.row = Lookup(int64(regs.Orig_rax))
 	k.args = Args{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
 	k.answer = nil
@@ -419,7 +465,11 @@ func (v *verifier) step(k *task) (unix.WaitStatus, bool) {
 	mem := memory(v.pid)
 	k.known = k.row.Known(k.args, mem)
 	may := k.row.MayBlock(k.args, mem)
-	before := snapshot(v.t, v.pid)
+	before := v.snapshot()
+	k.redir = nil
+	if v.exchange && k.known && may {
+		v.redirect(k, regs)
+	}
 	k.call = FormatCall(int64(k.row.Nr), k.args, mem)
 	dying := k.row.Name == "exit"
 	robust := RobustWords(k.robust, mem)
@@ -493,9 +543,18 @@ func (v *verifier) finish(k *task, before []mapping) {
 	if o := k.row.op(k.args); o != nil {
 		name += ":" + o.name
 	}
+	if k.redir != nil && before == nil {
+		v.settle(k, regs, ret)
+	}
 	if !k.known || k.row.Class == Mapped || before == nil || k.execs != v.execs || k.row.Name == "rt_sigreturn" ||
 		k.row.Name == "vfork" || k.row.Name == "clone" && k.args[0]&0x4000 != 0 {
 		v.left[name]++
+		return
+	}
+	if k.redir != nil {
+		v.check(before, v.others(k), k.call+" = "+result(ret)+", redirected,")
+		v.settle(k, regs, ret)
+		v.moved[k.row.Name]++
 		return
 	}
 	outs, ok := k.row.Outputs(k.args, ret, memory(v.pid))
@@ -517,11 +576,97 @@ func (v *verifier) finish(k *task, before []mapping) {
 	}
 }
 
+const slotSize = 256 << 10
+
+// mapScratch makes the call that k enters an mmap of scratch memory; the call
+// itself is made again afterwards.
+func (v *verifier) mapScratch(k *task, regs unix.PtraceRegs) {
+	x := regs
+	x.Orig_rax, x.Rdi, x.Rsi, x.Rdx, x.R10, x.R8, x.R9 = unix.SYS_MMAP, 0, 32*slotSize, 3, 0x4022, ^uint64(0), 0
+	if err := unix.PtraceSetRegs(k.tid, &x); err != nil {
+		v.t.Fatal(err)
+	}
+	v.resume(k)
+	if got, ws := v.wait(k, time.Second); got != k || ws.StopSignal() != unix.SIGTRAP|0x80 {
+		v.t.Fatalf("mapping scratch memory: %v", ws)
+	}
+	if err := unix.PtraceGetRegs(k.tid, &x); err != nil {
+		v.t.Fatal(err)
+	}
+	v.scratch = x.Rax
+	regs.Rip, regs.Rax, regs.Orig_rax = regs.Rip-2, regs.Orig_rax, ^uint64(0)
+	if err := unix.PtraceSetRegs(k.tid, &regs); err != nil {
+		v.t.Fatal(err)
+	}
+	k.stopped = true
+}
+
+// snapshot leaves scratch memory out.
+func (v *verifier) snapshot() []mapping {
+	ms := snapshot(v.t, v.pid)
+	return slices.DeleteFunc(ms, func(m mapping) bool { return m.start == v.scratch && v.scratch != 0 })
+}
+
+func (v *verifier) write(addr uint64, p []byte) {
+	local := []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}
+	if n, err := unix.ProcessVMWritev(v.pid, local, remote, 0); err != nil || n != len(p) {
+		v.t.Fatalf("write %d bytes at %#x: %d, %v", len(p), addr, n, err)
+	}
+}
+
+// redirect exchanges the outputs of the call that k enters.
+func (v *verifier) redirect(k *task, regs unix.PtraceRegs) {
+	if k.slot == 0 {
+		used := map[uint64]bool{}
+		for _, o := range v.tasks {
+			used[o.slot] = true
+		}
+		for k.slot = v.scratch; used[k.slot]; k.slot += slotSize {
+		}
+	}
+	d, need := k.row.Redirect(k.args, memory(v.pid), Range{k.slot, slotSize})
+	if d == nil {
+		if need > 0 {
+			v.wrong("%s needs %d bytes of scratch memory", k.row.Name, need)
+		}
+		return
+	}
+	for _, p := range d.Init {
+		v.write(p.Addr, p.Data)
+	}
+	k.redir = d
+	setArgs(&regs, d.Args)
+	if err := unix.PtraceSetRegs(k.tid, &regs); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func setArgs(x *unix.PtraceRegs, a Args) {
+	x.Rdi, x.Rsi, x.Rdx, x.R10, x.R8, x.R9 = a[0], a[1], a[2], a[3], a[4], a[5]
+}
+
+// settle puts the outputs of a redirected call in their place.
+func (v *verifier) settle(k *task, regs unix.PtraceRegs, ret int64) {
+	for _, m := range k.redir.Outputs(ret, memory(v.pid)) {
+		b := make([]byte, m.Len)
+		if n, err := memory(v.pid).Read(m.Tmp, b); n != len(b) {
+			v.t.Fatalf("%s: reading %d bytes of scratch memory: %d, %v", k.call, len(b), n, err)
+		}
+		v.write(m.Addr, b)
+	}
+	setArgs(&regs, k.args)
+	if err := unix.PtraceSetRegs(k.tid, &regs); err != nil {
+		v.t.Fatal(err)
+	}
+	k.redir = nil
+}
+
 // others is what calls that other threads are blocked in may write meanwhile.
 func (v *verifier) others(k *task) []Range {
 	var rs []Range
 	for _, o := range v.tasks {
-		if o != k && o.blocked {
+		if o != k && o.blocked && o.redir == nil {
 			rs = append(rs, o.row.declared(o.args, memory(v.pid))...)
 		}
 	}
@@ -530,7 +675,7 @@ func (v *verifier) others(k *task) []Range {
 
 func (v *verifier) check(before []mapping, allowed []Range, call string) {
 	v.t.Helper()
-	for _, r := range changed(before, snapshot(v.t, v.pid)) {
+	for _, r := range changed(before, v.snapshot()) {
 		if !covered(r, allowed) {
 			v.wrong("%s wrote %d bytes at %#x outside %x", call, r.Len, r.Addr, allowed)
 		}

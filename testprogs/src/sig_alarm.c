@@ -1,7 +1,7 @@
 /* sig_alarm: a handler counts timer signals that arrive while the program
  * computes, waits and computes again.
  *
- * output: 3 alarms\n
+ * output: enough alarms\n
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,23 +16,23 @@ static void on_alarm(int sig)
 	alarms++; /* MARK handler */
 }
 
-static void in(int ms)
+static void every(int ms)
 {
-	struct itimerval it = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+	struct itimerval it = {{0, ms * 1000}, {0, ms * 1000}};
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
 int main(void)
 {
 	signal(SIGALRM, on_alarm);
-	in(30);
+	every(30);
 	while (alarms < 1)
 		work++;
-	in(30);
 	pause();
-	in(30);
-	while (alarms < 3)
+	int now = alarms;
+	while (alarms == now)
 		work += work << 1 ^ 5;
-	printf("%d alarms\n", (int)alarms);
-	return alarms != 3;
+	every(0);
+	printf("%s alarms\n", alarms >= 3 ? "enough" : "too few");
+	return alarms < 3;
 }

@@ -17,15 +17,17 @@ static volatile int restarting;
 
 static void on_alarm(int sig)
 {
-	if (restarting && write(p[1], "later", 5) != 5)
+	if (restarting && write(p[1], "later", restarting) != restarting)
 		abort();
+	restarting = 0;
 }
 
+/* Every 30 ms, so that one comes during the call however slow the machine is. */
 static void in_30ms(int flags)
 {
 	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = flags};
 	sigaction(SIGALRM, &sa, NULL);
-	struct itimerval it = {.it_value.tv_usec = 30000};
+	struct itimerval it = {{0, 30000}, {0, 30000}};
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
@@ -34,7 +36,7 @@ static const char *eintr(int r) { return r == -1 && errno == EINTR ? "EINTR" : "
 int main(void)
 {
 	char buf[10];
-	struct timespec ts = {10, 0};
+	struct timespec ts = {100, 0};
 	fd_set set;
 	if (pipe(p))
 		abort();
@@ -46,7 +48,7 @@ int main(void)
 	FD_SET(p[0], &set);
 	in_30ms(SA_RESTART);
 	const char *c = eintr(select(p[0] + 1, &set, NULL, NULL, NULL));
-	restarting = 1;
+	restarting = 5;
 	in_30ms(SA_RESTART);
 	long n = read(p[0], buf, sizeof buf);
 	printf("read %s, nanosleep %s, select %s, restarted read %ld\n", a, b, c, n);

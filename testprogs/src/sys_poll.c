@@ -14,11 +14,20 @@
 static volatile int alarms;
 static void on_alarm(int sig) { alarms += sig == SIGALRM; }
 
+/* Signals every ms milliseconds from now on, so that one comes during the call
+ * however slow the machine is; 0 for none. */
 static void alarm_in(int ms)
 {
-	struct itimerval it = {.it_value.tv_usec = ms * 1000};
+	struct itimerval it = {{0, ms * 1000}, {0, ms * 1000}};
 	OK(setitimer(ITIMER_REAL, &it, NULL));
 }
+
+#define INTERRUPTED(call)                                                          \
+	do {                                                                       \
+		alarm_in(60);                                                      \
+		FAILS(EINTR, call);                                                \
+		alarm_in(0);                                                       \
+	} while (0)
 
 int main(void)
 {
@@ -36,15 +45,13 @@ int main(void)
 	fds[0].revents = 7;
 	CHECK(OK(syscall(SYS_poll, fds, 1, 0)) == 0 && !fds[0].revents);
 	CHECK(OK(syscall(SYS_poll, fds, 1, 50)) == 0);
-	alarm_in(60);
 	fds[0].revents = 7;
-	FAILS(EINTR, syscall(SYS_poll, fds, 1, 5000));
+	INTERRUPTED(syscall(SYS_poll, fds, 1, 50000));
 	struct timespec ts = {0, 50000000};
 	CHECK(OK(syscall(SYS_ppoll, fds, 1, &ts, &none, 8)) == 0);
-	ts = (struct timespec){5, 0};
+	ts = (struct timespec){50, 0};
 	CHECK(OK(syscall(SYS_ppoll, fds, 2, &ts, NULL, 8)) == 1);
-	alarm_in(60);
-	FAILS(EINTR, syscall(SYS_ppoll, fds, 1, &ts, &none, 8));
+	INTERRUPTED(syscall(SYS_ppoll, fds, 1, &ts, &none, 8));
 
 	fd_set r, w, e;
 	struct timeval tv = {3, 0};
@@ -66,9 +73,8 @@ int main(void)
 	CHECK(OK(syscall(SYS_select, p[0] + 1, &r, NULL, NULL, &tv)) == 0 && !FD_ISSET(p[0], &r));
 	SETS;
 	FD_CLR(q[0], &r);
-	tv = (struct timeval){5, 0};
-	alarm_in(60);
-	FAILS(EINTR, syscall(SYS_select, p[0] + 1, &r, NULL, NULL, &tv));
+	tv = (struct timeval){50, 0};
+	INTERRUPTED(syscall(SYS_select, p[0] + 1, &r, NULL, NULL, &tv));
 	CHECK(FD_ISSET(p[0], &r));
 	SETS;
 	ts = (struct timespec){0, 40000000};
@@ -91,11 +97,10 @@ int main(void)
 	MAY(syscall(441, ep, got, 5, &ts, NULL, 8)); /* epoll_pwait2 */
 	OK(epoll_ctl(ep, EPOLL_CTL_DEL, q[0], NULL));
 	CHECK(OK(epoll_wait(ep, got, 5, 40)) == 0);
-	alarm_in(60);
-	FAILS(EINTR, epoll_wait(ep, got, 5, 5000));
+	INTERRUPTED(epoll_wait(ep, got, 5, 50000));
 	OK(epoll_ctl(ep2, EPOLL_CTL_ADD, ep, &ev));
 	CHECK(OK(epoll_wait(ep2, got, 5, 0)) == 0);
-	CHECK(alarms == 4);
+	CHECK(alarms >= 4);
 	puts("poll ok");
 	return 0;
 }

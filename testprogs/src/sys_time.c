@@ -48,14 +48,16 @@ int main(void)
 	ts = (struct timespec){0, 50000000};
 	OK(syscall(SYS_nanosleep, &ts, &rem));
 	OK(clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL));
-	it.it_value.tv_usec = 60000;
+	it.it_value.tv_usec = it.it_interval.tv_usec = 60000; /* until one comes in time */
 	OK(setitimer(ITIMER_REAL, &it, &old));
-	ts.tv_sec = 5;
+	ts.tv_sec = 50;
 	FAILS(EINTR, syscall(SYS_nanosleep, &ts, &rem));
-	CHECK(rem.tv_sec <= 5 && rem.tv_sec >= 4 && hits == 1);
-	OK(setitimer(ITIMER_REAL, &it, &old));
+	CHECK(rem.tv_sec <= 50 && rem.tv_sec >= 20 && hits >= 1);
 	FAILS(EINTR, syscall(SYS_clock_nanosleep, CLOCK_REALTIME, 0, &ts, &rem));
-	CHECK(rem.tv_sec >= 4 && hits == 2);
+	CHECK(rem.tv_sec >= 20 && hits >= 2);
+	it = (struct itimerval){};
+	OK(setitimer(ITIMER_REAL, &it, &old));
+	hits = 0;
 	OK(clock_gettime(CLOCK_MONOTONIC, &ts));
 	ts.tv_nsec = 0;
 	OK(syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL));
@@ -67,7 +69,7 @@ int main(void)
 	struct sigevent se = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
 	int id;
 	OK(syscall(SYS_timer_create, CLOCK_MONOTONIC, &se, &id));
-	struct itimerspec its = {{0, 0}, {0, 50000000}}, ots;
+	struct itimerspec its = {{0, 50000000}, {0, 50000000}}, ots;
 	OK(syscall(SYS_timer_settime, id, 0, &its, &ots));
 	OK(syscall(SYS_timer_gettime, id, &ots));
 	CHECK(ots.it_value.tv_nsec > 0);
@@ -77,7 +79,7 @@ int main(void)
 	FAILS(EINVAL, syscall(SYS_timer_create, 99, &se, &id));
 	OK(timer_create(CLOCK_REALTIME, &se, &t));
 	OK(timer_delete(t));
-	CHECK(hits == 3);
+	CHECK(hits >= 1);
 	puts("time ok");
 	return 0;
 }

@@ -12,31 +12,40 @@
 
 extern char **environ;
 
-static pid_t child(int status, int ms)
+/* A child that exits when it is told to. */
+static pid_t child(int status, int *tell)
 {
+	int p[2];
+	char c;
+	OK(pipe(p));
 	pid_t pid = OK(fork());
 	if (!pid) {
-		usleep(ms * 1000);
+		close(p[1]);
+		read(p[0], &c, 1);
 		_exit(status);
 	}
+	OK(close(p[0]));
+	*tell = p[1];
 	return pid;
 }
 
 int main(void)
 {
-	int st;
+	int st, tell;
 	struct rusage ru;
 	siginfo_t info;
-	pid_t pid = child(7, 0);
+	pid_t pid = child(7, &tell);
+	OK(close(tell));
 	CHECK(OK(wait4(pid, &st, 0, &ru)) == pid && WEXITSTATUS(st) == 7);
 	FAILS(ECHILD, wait4(-1, &st, 0, &ru));
 	memset(&info, 0xff, sizeof info);
 	FAILS(ECHILD, syscall(SYS_waitid, P_ALL, 0, &info, WEXITED, &ru));
 
-	pid = child(8, 80);
+	pid = child(8, &tell);
 	CHECK(OK(wait4(pid, &st, WNOHANG, NULL)) == 0);
 	OK(syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG, &ru));
 	CHECK(info.si_pid == 0);
+	OK(close(tell));
 	OK(syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, &ru));
 	CHECK(info.si_pid == pid && info.si_status == 8);
 	CHECK(OK(waitpid(pid, &st, 0)) == pid);

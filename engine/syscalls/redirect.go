@@ -1,0 +1,206 @@
+package syscalls
+
+import (
+	"cmp"
+	"slices"
+)
+
+// While a call waits, the kernel may write its outputs at any moment, in the
+// middle of another thread's slice. Redirect exchanges the call's output memory
+// for scratch memory, structures with pointers included, so that the bytes can
+// be moved to their place when the call is over and is logged:
+//
+//  1. at entry: Redirect; write Init to the scratch memory, put Args into the
+//     registers, let the call go on;
+//  2. at exit: Outputs; copy each Move from Tmp to Addr, log it as written at
+//     Addr, restore the argument registers.
+//
+// A Redirection holds for one execution of the call. When it ends with a
+// restart code and the kernel will run it again from the registers, it is
+// redirected anew; when it goes on as restart_syscall (ERESTART_RESTARTBLOCK),
+// the kernel has kept the scratch addresses, and so must the recorder keep the
+// Redirection.
+type Redirection struct {
+	// Args are the arguments to give to the kernel.
+	Args Args
+	// Init is what the kernel must find in the scratch memory.
+	Init []Patch
+
+	row     *Row
+	regions []region // in order of tmp
+}
+
+// Patch is memory to be written.
+type Patch struct {
+	Addr uint64
+	Data []byte
+}
+
+// Move says that Len bytes which the kernel wrote at Tmp belong at Addr. They
+// are equal for an output that was not redirected.
+type Move struct{ Tmp, Addr, Len uint64 }
+
+// A region is program memory with a stand-in in scratch memory.
+type region struct {
+	addr, tmp, n uint64
+	init         []byte // what the stand-in held at entry, nil when nothing
+}
+
+// Redirect plans the exchange for a call at its entry. scratch is the thread's
+// free scratch memory. d is nil when the call has no outputs that could be
+// redirected, or unreadable ones, whose error the kernel is to find; need is
+// then how much scratch memory it would have taken, 0 when that is not why.
+func (r *Row) Redirect(a Args, m Mem, scratch Range) (d *Redirection, need uint64) {
+	if r.Class != Emulated || r.inPlace {
+		return nil, 0
+	}
+	if _, _, ok := r.Answer(a); ok {
+		return nil, 0
+	}
+	c := ctx{a: a, m: m, declared: true, walk: true}
+	if !r.eval(&c) || len(c.out) == 0 || c.overwritten() {
+		return nil, 0
+	}
+	d = &Redirection{Args: a, row: r, regions: c.layout(scratch.Addr)}
+	for _, g := range d.regions {
+		need = max(need, g.tmp+g.n-scratch.Addr)
+	}
+	if need > scratch.Len {
+		return nil, need
+	}
+	if !d.fill(&c) {
+		return nil, 0
+	}
+	return d, 0
+}
+
+// layout unites all outputs and structures into regions that do not overlap,
+// and gives each its place from tmp on, equally aligned.
+func (c *ctx) layout(tmp uint64) []region {
+	var rs []Range
+	for _, p := range c.out {
+		rs = append(rs, p.Range)
+	}
+	rs = append(append(rs, c.structs...), c.reads...)
+	slices.SortFunc(rs, func(x, y Range) int { return cmp.Compare(x.Addr, y.Addr) })
+	var gs []region
+	for _, r := range rs {
+		if k := len(gs) - 1; k >= 0 && r.Addr < gs[k].addr+gs[k].n {
+			gs[k].n = max(gs[k].n, r.Addr+r.Len-gs[k].addr)
+			continue
+		}
+		gs = append(gs, region{addr: r.Addr, n: r.Len})
+	}
+	for i := range gs {
+		align := uint64(64)
+		if gs[i].addr%512 == 0 {
+			align = 512 // direct reads insist on it
+		}
+		gs[i].tmp = tmp + (gs[i].addr-tmp)%align
+		tmp = gs[i].tmp + gs[i].n
+	}
+	return gs
+}
+
+// fill makes Init, with pointers into the program's memory turned into pointers
+// to the stand-ins, and translates the arguments. It fails when a region cannot
+// be read whole.
+func (d *Redirection) fill(c *ctx) bool {
+	needed := append(append([]Range(nil), c.structs...), c.reads...)
+	for _, p := range c.out {
+		if p.in || p.soft {
+			needed = append(needed, p.Range)
+		}
+	}
+	for i, kind := range d.row.kinds() {
+		if kind != "ptr" && kind != "buf" && kind != "path" && kind != "str" {
+			continue
+		}
+		if g := d.find(c.a[i], false); g != nil {
+			d.Args[i] = g.tmp + c.a[i] - g.addr
+			if !slices.ContainsFunc(c.out, func(p piece) bool { return p.Addr == c.a[i] }) {
+				needed = append(needed, Range{g.addr, g.n}) // an input inside an output
+			}
+		}
+	}
+	for i := range d.regions {
+		g := &d.regions[i]
+		b := make([]byte, g.n)
+		if !c.read(g.addr, b) {
+			return false
+		}
+		if slices.ContainsFunc(needed, func(r Range) bool { return r.Addr < g.addr+g.n && g.addr < r.Addr+r.Len }) {
+			g.init = b
+			d.Init = append(d.Init, Patch{g.tmp, b})
+		}
+	}
+	for _, p := range c.ptrs {
+		g := d.find(p, false)
+		if g == nil || p-g.addr+8 > g.n {
+			continue
+		}
+		at := g.init[p-g.addr:]
+		v := le.Uint64(at)
+		if to := d.find(v, false); to != nil {
+			le.PutUint64(at, to.tmp+v-to.addr)
+		}
+	}
+	return true
+}
+
+// find returns the region that addr lies in: program memory, or with tmp
+// scratch memory.
+func (d *Redirection) find(addr uint64, tmp bool) *region {
+	for i := range d.regions {
+		g := &d.regions[i]
+		start := g.addr
+		if tmp {
+			start = g.tmp
+		}
+		if addr >= start && addr-start < g.n {
+			return g
+		}
+	}
+	return nil
+}
+
+// Outputs returns what the kernel wrote, given the call's result (see
+// Row.Outputs) and memory as it left it. Outputs that are clipped to what the
+// caller declared at entry, and that the kernel may have written only in part,
+// are given by the bytes that have changed.
+func (d *Redirection) Outputs(ret int64, m Mem) []Move {
+	c := ctx{a: d.Args, ret: ret, m: m, precise: true}
+	d.row.eval(&c)
+	var ms []Move
+	for _, p := range c.out {
+		g := d.find(p.Addr, true)
+		if g == nil {
+			ms = append(ms, Move{p.Addr, p.Addr, p.Len})
+			continue
+		}
+		off := p.Addr - g.tmp
+		n := min(p.Len, g.n-off)
+		if !p.soft {
+			ms = append(ms, Move{p.Addr, g.addr + off, n})
+			continue
+		}
+		if g.init == nil {
+			continue // the kernel had nothing to say: the call failed
+		}
+		now := make([]byte, n)
+		k, _ := m.Read(p.Addr, now)
+		was := g.init[off:]
+		for i := 0; i < k; i++ {
+			if now[i] == was[i] {
+				continue
+			}
+			j := i
+			for j < k && now[j] != was[j] {
+				j++
+			}
+			ms = append(ms, Move{p.Addr + uint64(i), g.addr + off + uint64(i), uint64(j - i)})
+			i = j
+		}
+	}
+	return ms
+}
