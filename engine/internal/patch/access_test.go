@@ -15,13 +15,19 @@ import (
 // an Access that says Write, unless the instruction is one that admits not to
 // know.
 func TestAccessesAgainstRuns(t *testing.T) {
-	n := 6000
-	if testing.Short() {
-		n = 1500
-	}
-	for _, c := range []struct{ src, flags, from string }{
-		{"odd.c", "-O2 -static", "main"}, {"odd.c", "-O0 -static", "main"}, {"mix.c", "-O3 -march=native -static", "main"}, {"mix.c", "-O2", "main"},
+	for _, c := range []struct {
+		src, flags, from string
+		n                int
+	}{
+		{"odd.c", "-O2 -static", "main", 14000}, // to its end
+		{"odd.c", "-O0 -static", "main", 2000},
+		{"mix.c", "-O3 -march=native -static", "main", 3000},
+		{"mix.c", "-O2", "main", 3000},
 	} {
+		n := c.n * long()
+		if testing.Short() {
+			n /= 4
+		}
 		t.Run(c.src+" "+c.flags, func(t *testing.T) {
 			x := start(t, build(t, c.src, flagsOf(c.flags)...), "1")
 			x.runTo(x.sym(c.from))

@@ -76,7 +76,7 @@ func start(t testing.TB, exe string, args ...string) *proc {
 		t.Fatal(err)
 	}
 	p, err := os.StartProcess(exe, append([]string{exe}, args...), &os.ProcAttr{
-		Env:   []string{"LC_ALL=C", "LD_BIND_NOW="},
+		Env:   []string{"LC_ALL=C", "LD_BIND_NOW=", "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PERL_HASH_SEED=0"},
 		Files: []*os.File{nil, out, out},
 		Sys:   &syscall.SysProcAttr{Ptrace: true},
 	})

@@ -85,7 +85,7 @@ func TestCounts(t *testing.T) {
 }
 
 func countsAgree(t *testing.T, exe string, funcs []string) {
-	x := start(t, exe, "100")
+	x := start(t, exe, "1")
 	x.runTo(x.sym("main"))
 	text := x.text()
 	p := NewPlan(text, x.maps(), []uint64{x.regs().Rip})
@@ -112,7 +112,7 @@ func countsAgree(t *testing.T, exe string, funcs []string) {
 	}
 	x.install(p)
 	x.finish(p, nil)
-	y := start(t, exe, "100")
+	y := start(t, exe, "1")
 	y.runTo(y.sym("main"))
 	var addrs []uint64
 	for _, s := range p.Stubs() {

@@ -203,19 +203,22 @@ func (w *twin) follow(x *proc, p *Plan, rnd *rand.Rand) error {
 // TestEveryInstruction single-steps a program in which every block of every
 // function that is executed, the C library's included, has a stub.
 func TestEveryInstruction(t *testing.T) {
-	n := 12000
-	if testing.Short() {
-		n = 3000
-	}
 	specs := []func(k int) Spec{
 		func(k int) Spec { return Spec{Ring: true} },
 		func(k int) Spec { return Spec{Limited: true, Limit: uint64(k%5 + 1), Ring: k%2 == 0} },
 	}
-	for k, c := range []struct{ src, flags, from string }{
-		{"mix.c", "-O0", "main"}, {"mix.c", "-O2", "main"}, {"mix.c", "-O3 -march=native", "cmp"},
-		{"mix.c", "-O2 -static", "main"}, {"mix.c", "-O2 -fno-pie -no-pie -fno-plt", "cmp"},
-		{"odd.c", "-O0", "main"}, {"odd.c", "-O2", "main"}, {"odd.c", "-O2 -static", "main"},
+	for k, c := range []struct {
+		src, flags, from string
+		n                int
+	}{
+		{"mix.c", "-O0", "main", 3000}, {"mix.c", "-O2", "main", 3000}, {"mix.c", "-O3 -march=native", "cmp", 3000},
+		{"mix.c", "-O2 -static", "main", 3000}, {"mix.c", "-O2 -fno-pie -no-pie -fno-plt", "cmp", 3000},
+		{"odd.c", "-O0", "main", 5000}, {"odd.c", "-O2", "main", 5000}, {"odd.c", "-O2 -static", "main", 12000}, // to its end
 	} {
+		n := c.n * long()
+		if testing.Short() {
+			n /= 4
+		}
 		t.Run(c.src+" "+c.flags+" "+c.from, func(t *testing.T) {
 			exe := build(t, c.src, flagsOf(c.flags)...)
 			begin := func() *proc {
