@@ -316,8 +316,8 @@ func (d *Debugger) bookmark(ctx context.Context, name string) error {
 	if old, ok := d.bookmarks[name]; ok {
 		old.mark.Release()
 	}
-	d.bookmarks[name] = bookmark{mark: m, event: d.tl.CurrentEvent(), what: placeText(Place{Location: where})}
-	d.printf("Bookmark %s at event %d.\n", name, d.tl.CurrentEvent())
+	d.bookmarks[name] = bookmark{mark: m, event: d.tl.Event(), what: placeText(Place{Location: where})}
+	d.printf("Bookmark %s at event %d.\n", name, d.tl.Event())
 	return nil
 }
 

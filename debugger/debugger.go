@@ -235,3 +235,7 @@ func placeText(p Place) string {
 	}
 	return p.Function
 }
+
+// AtFrontier reports whether the program is at the newest point of history,
+// from where it runs live.
+func (d *Debugger) AtFrontier() bool { return d.tl.AtFrontier() }

@@ -110,7 +110,7 @@ func (d *Debugger) when(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cur, last := d.tl.CurrentEvent(), d.tl.Events()
+	cur, last := d.tl.Event(), d.tl.Events()
 	now, total := d.tl.EventTime(cur), d.tl.EventTime(last)
 	d.printf("position: %v\n", p)
 	d.printf("elapsed:  %s of %s (%s), event %d of %d\n",
@@ -168,7 +168,7 @@ func (d *Debugger) timeline() error {
 	for name, b := range d.bookmarks {
 		pins = append(pins, pin{at: d.part(b.event, d.tl.EventTime(b.event)), sign: signBookmark, label: name})
 	}
-	cur, last := d.tl.CurrentEvent(), d.tl.Events()
+	cur, last := d.tl.Event(), d.tl.Events()
 	at := d.part(cur, d.tl.EventTime(cur))
 	if d.tl.AtFrontier() {
 		at = 1

@@ -102,6 +102,7 @@ func (h *hunt) release() {
 // value evaluates the expression where the program is.
 func (h *hunt) value(ctx context.Context) (string, error) {
 	h.answer.evaluations++
+	h.d.ui.Progress(fmt.Sprintf("reverse-watch: %d evaluations", h.answer.evaluations), -1)
 	v, err := h.d.back.Evaluate(ctx, h.bound)
 	h.d.tl.EndDiversion()
 	if errors.Is(err, ErrUnknown) {
@@ -144,7 +145,7 @@ func (h *hunt) look(ctx context.Context, p *point) (sample, error) {
 		if err != nil {
 			return unknown, err
 		}
-		p.mark, p.event = m, h.d.tl.CurrentEvent()
+		p.mark, p.event = m, h.d.tl.Event()
 	}
 	return h.sample(ctx)
 }
@@ -222,7 +223,7 @@ func (h *hunt) findFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.CurrentEvent()}
+	h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.Event()}
 	_, err = h.d.arrive(ctx, h.d.toMark(h.home))
 	return err
 }
@@ -283,7 +284,7 @@ func (h *hunt) bisect(ctx context.Context) error {
 			points = append(points, &point{seek: h.d.toCheckpoint(c.ID), event: c.Event})
 		}
 	}
-	present := &point{seek: h.d.toMark(h.home), mark: h.home, event: h.d.tl.CurrentEvent()}
+	present := &point{seek: h.d.toMark(h.home), mark: h.home, event: h.d.tl.Event()}
 	points = append(points, present)
 
 	b, err := pastwards(ctx, h, points)
@@ -305,68 +306,83 @@ const (
 	maxBlock   = 1 << 16
 )
 
+// back goes n instructions back from where the program is. edge means that
+// history begins before that.
+func (h *hunt) back(ctx context.Context, n int) (edge bool, err error) {
+	s, ok := h.d.tl.(Stepper)
+	if !ok {
+		out, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: n})
+		return out.Edge, err
+	}
+	_, err = h.d.arrive(ctx, func(ctx context.Context) (timeline.Stop, error) {
+		stop, err := s.StepBack(ctx, n)
+		edge = stop.Reason == timeline.HistoryBegin
+		return stop, err
+	})
+	return edge, err
+}
+
 // walk goes backwards from b.hi in growing blocks until the value differs, then
 // halves the block.
 func (h *hunt) walk(ctx context.Context, b bracket) error {
 	if _, err := h.d.arrive(ctx, b.hi.seek); err != nil {
 		return err
 	}
-	at := b.hi.mark
+	last, n := b.hi.mark, 0 // the last point with the present's value, n instructions later
 	for block := firstBlock; ; block = min(2*block, maxBlock) {
-		out, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: block})
+		edge, err := h.back(ctx, block)
 		if err != nil {
+			return err
+		}
+		n += block
+		s, err := h.sample(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case s == differs:
+			return h.halve(ctx, last, n)
+		case edge || s == unknown && !b.found:
+			return h.unchanged()
+		case s == same:
+			if last, err = h.mark(ctx); err != nil {
+				return err
+			}
+			n = 0
+		}
+	}
+}
+
+// halve leaves the program just before the instruction that made the change,
+// which lies in the n instructions before a mark with the present's value. The
+// program is at their beginning, where the value differs.
+func (h *hunt) halve(ctx context.Context, near Mark, n int) error {
+	far, err := h.mark(ctx)
+	if err != nil {
+		return err
+	}
+	for n > 1 {
+		mid := n / 2
+		if _, err := h.d.arrive(ctx, h.d.toMark(near)); err != nil {
+			return err
+		}
+		if _, err := h.back(ctx, mid); err != nil {
 			return err
 		}
 		s, err := h.sample(ctx)
 		if err != nil {
 			return err
 		}
-		if s == differs {
-			return h.halve(ctx, at, block)
-		}
-		if out.Edge || s == unknown && !b.found {
-			return h.unchanged()
-		}
-		if s == same {
-			if at, err = h.mark(ctx); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// halve finds k so that the value differs k instructions before a mark and is
-// the present's k-1 instructions before it, and leaves the program at the
-// former. far instructions before the mark it differs.
-func (h *hunt) halve(ctx context.Context, at Mark, far int) error {
-	near := 0
-	back := func(k int) (sample, error) {
-		if _, err := h.d.arrive(ctx, h.d.toMark(at)); err != nil {
-			return unknown, err
-		}
-		if _, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: k}); err != nil {
-			return unknown, err
-		}
-		return h.sample(ctx)
-	}
-	here := far
-	for far-near > 1 {
-		mid := near + (far-near)/2
-		s, err := back(mid)
+		m, err := h.mark(ctx)
 		if err != nil {
 			return err
 		}
-		here = mid
 		if s == same {
-			near = mid
-		} else { // unknown: the change is behind it or it is part of it
-			far = mid
+			near, n = m, n-mid
+		} else { // unknown: the change is before it, or is what makes it known
+			far, n = m, mid
 		}
 	}
-	if here != far {
-		if _, err := back(far); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = h.d.arrive(ctx, h.d.toMark(far))
+	return err
 }

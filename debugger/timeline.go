@@ -35,11 +35,11 @@ type Timeline interface {
 	// Compare orders two positions: negative, zero or positive.
 	Compare(ctx context.Context, a, b timeline.Position) (int, error)
 
-	// Events returns the newest event's number, CurrentEvent the event whose slice
+	// Events returns the newest event's number, Event the event whose slice
 	// the present is in. EventTime is the time of an event since the recording
 	// began, EventAtTime the last event not after a time.
 	Events() int64
-	CurrentEvent() int64
+	Event() int64
 	EventTime(event int64) time.Duration
 	EventAtTime(d time.Duration) int64
 	// AtFrontier reports whether the present is the newest point of history.
@@ -81,6 +81,14 @@ type Splitter interface {
 	// execution. ok is false when they are too close for that: some thousand
 	// instructions.
 	Between(ctx context.Context, a, b Mark) (m Mark, ok bool, err error)
+}
+
+// Stepper is a Timeline that goes back by instructions faster than a backend,
+// which wants to see each of them.
+type Stepper interface {
+	// StepBack moves the present n instructions of the present's thread back, or
+	// to the start of history. It is called as the Seek methods are.
+	StepBack(ctx context.Context, n int) (timeline.Stop, error)
 }
 
 // Calendar is a Timeline that knows the wall clock.

@@ -25,7 +25,7 @@ func (g *Backend) Console(ctx context.Context, line string) (debugger.Outcome, e
 		if gone(err) {
 			return err
 		}
-		return errors.Join(err, g.after(context.WithoutCancel(ctx)))
+		return errors.Join(err, g.after(context.WithoutCancel(ctx), out))
 	})
 	return out, unjoin(err)
 }
@@ -46,7 +46,7 @@ func (g *Backend) Script(ctx context.Context, lines []string) (debugger.Outcome,
 		if gone(err) {
 			return err
 		}
-		return errors.Join(plain(file, err), g.after(context.WithoutCancel(ctx)))
+		return errors.Join(plain(file, err), g.after(context.WithoutCancel(ctx), out))
 	})
 	return out, unjoin(err)
 }
@@ -100,11 +100,16 @@ func background(line string) bool {
 // after does what the person's last command calls for: the server must know
 // which thread is selected, because gdb does not tell it for backward steps;
 // and a watchpoint that gdb would check after every instruction is not kept.
-func (g *Backend) after(ctx context.Context) error {
+func (g *Backend) after(ctx context.Context, out debugger.Outcome) error {
 	g.mu.Lock()
 	selected, created := g.ev.selected, g.ev.created
 	bp := g.breaks.get(created)
 	g.mu.Unlock()
+	if out.Edge {
+		if err := g.libraries(ctx); err != nil {
+			return err
+		}
+	}
 	if selected {
 		if err := g.tellThread(ctx); err != nil {
 			return err

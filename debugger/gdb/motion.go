@@ -18,10 +18,19 @@ func (g *Backend) Arrive(ctx context.Context) (debugger.Outcome, error) {
 	var out debugger.Outcome
 	err := g.do(ctx, func() error {
 		var err error
-		out, err = g.resume(ctx, "-exec-continue")
-		return err
+		if out, err = g.resume(ctx, "-exec-continue"); err != nil {
+			return err
+		}
+		return g.libraries(ctx)
 	})
 	return out, err
+}
+
+// libraries has gdb look which libraries are loaded. Otherwise it does so only
+// when the program passes the place where the loader reports a change.
+func (g *Backend) libraries(ctx context.Context) error {
+	_, err := g.captured(ctx, console("sharedlibrary"))
+	return notRefusal(err)
 }
 
 // resume executes a machine command that moves the program, and shows nothing.

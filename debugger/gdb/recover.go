@@ -32,6 +32,9 @@ func (g *Backend) recover(ctx context.Context, cause error) error {
 	g.params = params
 	g.mu.Unlock()
 	g.conn.Close(0)
+	// The server may be what hangs: then there is no use in waiting for it.
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
 	if err := g.start(ctx); err != nil {
 		g.gone = fmt.Errorf("gdb %s and cannot be started again (%v): %w", how, err, debugger.ErrBackendGone)
 		return g.gone

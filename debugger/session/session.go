@@ -1,0 +1,139 @@
+// Package session makes the engine's Session a Timeline of the debugger.
+//
+// It adds nothing but names: the engine must not know the debugger, and the
+// debugger's tests must not need an engine. The one thing that it works out is
+// which checkpoints lie before the present.
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"yore/debugger"
+	"yore/engine"
+	"yore/engine/gdbserver"
+	"yore/engine/timeline"
+)
+
+// Timeline is a debugger.Timeline on an engine's Session.
+type Timeline struct {
+	*engine.Session
+}
+
+var (
+	_ debugger.Timeline = Timeline{}
+	_ debugger.Calendar = Timeline{}
+	_ debugger.Stepper  = Timeline{}
+	_ debugger.Splitter = Timeline{}
+)
+
+// New returns the Timeline of a session.
+func New(s *engine.Session) Timeline { return Timeline{s} }
+
+// Mark is part of debugger.Timeline.
+func (t Timeline) Mark(ctx context.Context) (debugger.Mark, error) {
+	m, err := t.Session.Mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func own(m debugger.Mark) (*engine.Mark, error) {
+	e, ok := m.(*engine.Mark)
+	if !ok {
+		return nil, fmt.Errorf("mark %T is not of this session", m)
+	}
+	return e, nil
+}
+
+// MarkPosition is part of debugger.Timeline.
+func (t Timeline) MarkPosition(ctx context.Context, m debugger.Mark) (timeline.Position, error) {
+	e, err := own(m)
+	if err != nil {
+		return timeline.Position{}, err
+	}
+	return t.Session.MarkPosition(ctx, e)
+}
+
+// SeekMark is part of debugger.Timeline.
+func (t Timeline) SeekMark(ctx context.Context, m debugger.Mark) (timeline.Stop, error) {
+	e, err := own(m)
+	if err != nil {
+		return timeline.Stop{}, err
+	}
+	return t.Session.SeekMark(ctx, e)
+}
+
+// Checkpoints is part of debugger.Timeline.
+func (t Timeline) Checkpoints() []debugger.CheckpointInfo {
+	list := t.Session.Checkpoints()
+	out := make([]debugger.CheckpointInfo, len(list))
+	frontier, event := t.AtFrontier(), t.Event()
+	for i, c := range list {
+		out[i] = info(c)
+		out[i].Past = frontier || c.Event < event
+	}
+	return out
+}
+
+// AddCheckpoint is part of debugger.Timeline.
+func (t Timeline) AddCheckpoint(ctx context.Context, name string) (debugger.CheckpointInfo, error) {
+	c, err := t.Session.AddCheckpoint(ctx, name)
+	return info(c), err
+}
+
+func info(c engine.Checkpoint) debugger.CheckpointInfo {
+	return debugger.CheckpointInfo{ID: c.ID, Name: c.Name, Auto: c.Auto, Event: c.Event, Time: c.Time, Bytes: c.Bytes}
+}
+
+// Began is part of debugger.Calendar.
+func (t Timeline) Began() time.Time { return t.Session.Began() }
+
+// StepBack is part of debugger.Stepper.
+func (t Timeline) StepBack(ctx context.Context, n int) (timeline.Stop, error) {
+	stop := timeline.Stop{Reason: timeline.Arrived, Thread: t.Session.Current()}
+	for range n {
+		s, err := t.Session.Resume(ctx, gdbserver.Resume{Dir: timeline.Backward, Mode: gdbserver.Step})
+		if err != nil {
+			return s, err
+		}
+		switch s.Reason {
+		case timeline.HistoryBegin:
+			return s, nil
+		case timeline.Interrupted:
+			if err := ctx.Err(); err != nil {
+				return s, err
+			}
+		}
+		stop.Thread = s.Thread
+	}
+	return stop, nil
+}
+
+// splitter is a session that finds points inside slices.
+type splitter interface {
+	Between(ctx context.Context, a, b *engine.Mark) (*engine.Mark, bool, error)
+}
+
+// Between is part of debugger.Splitter.
+func (t Timeline) Between(ctx context.Context, a, b debugger.Mark) (debugger.Mark, bool, error) {
+	s, ok := any(t.Session).(splitter)
+	if !ok {
+		return nil, false, nil
+	}
+	from, err := own(a)
+	if err != nil {
+		return nil, false, err
+	}
+	to, err := own(b)
+	if err != nil {
+		return nil, false, err
+	}
+	m, ok, err := s.Between(ctx, from, to)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return m, true, nil
+}
