@@ -3,6 +3,7 @@ package syscalls
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // While a call waits, the kernel may write its outputs at any moment, in the
@@ -27,7 +28,7 @@ type Redirection struct {
 	Init []Patch
 
 	row     *Row
-	regions []region // in order of tmp
+	regions []region // in order of addr and of tmp
 }
 
 // Patch is memory to be written.
@@ -106,20 +107,32 @@ func (c *ctx) layout(tmp uint64) []region {
 // to the stand-ins, and translates the arguments. It fails when a region cannot
 // be read whole.
 func (d *Redirection) fill(c *ctx) bool {
-	needed := append(append([]Range(nil), c.structs...), c.reads...)
+	// Which stand-ins must hold what the program has there.
+	needed := make([]bool, len(d.regions))
+	need := func(r Range) {
+		if g := d.find(r.Addr, false); g >= 0 {
+			needed[g] = true
+		}
+	}
+	for _, r := range c.structs {
+		need(r)
+	}
+	for _, r := range c.reads {
+		need(r)
+	}
 	for _, p := range c.out {
 		if p.in || p.soft {
-			needed = append(needed, p.Range)
+			need(p.Range)
 		}
 	}
 	for i, kind := range d.row.kinds() {
 		if kind != "ptr" && kind != "buf" && kind != "path" && kind != "str" {
 			continue
 		}
-		if g := d.find(c.a[i], false); g != nil {
-			d.Args[i] = g.tmp + c.a[i] - g.addr
+		if g := d.find(c.a[i], false); g >= 0 {
+			d.Args[i] = d.regions[g].tmp + c.a[i] - d.regions[g].addr
 			if !slices.ContainsFunc(c.out, func(p piece) bool { return p.Addr == c.a[i] }) {
-				needed = append(needed, Range{g.addr, g.n}) // an input inside an output
+				needed[g] = true // an input inside an output
 			}
 		}
 	}
@@ -129,39 +142,40 @@ func (d *Redirection) fill(c *ctx) bool {
 		if !c.read(g.addr, b) {
 			return false
 		}
-		if slices.ContainsFunc(needed, func(r Range) bool { return r.Addr < g.addr+g.n && g.addr < r.Addr+r.Len }) {
+		if needed[i] {
 			g.init = b
 			d.Init = append(d.Init, Patch{g.tmp, b})
 		}
 	}
 	for _, p := range c.ptrs {
-		g := d.find(p, false)
-		if g == nil || p-g.addr+8 > g.n {
+		i := d.find(p, false)
+		if i < 0 || p-d.regions[i].addr+8 > d.regions[i].n {
 			continue
 		}
-		at := g.init[p-g.addr:]
+		at := d.regions[i].init[p-d.regions[i].addr:]
 		v := le.Uint64(at)
-		if to := d.find(v, false); to != nil {
-			le.PutUint64(at, to.tmp+v-to.addr)
+		if to := d.find(v, false); to >= 0 {
+			le.PutUint64(at, d.regions[to].tmp+v-d.regions[to].addr)
 		}
 	}
 	return true
 }
 
-// find returns the region that addr lies in: program memory, or with tmp
-// scratch memory.
-func (d *Redirection) find(addr uint64, tmp bool) *region {
-	for i := range d.regions {
-		g := &d.regions[i]
-		start := g.addr
-		if tmp {
-			start = g.tmp
-		}
-		if addr >= start && addr-start < g.n {
-			return g
-		}
+// find returns the index of the region that addr lies in: program memory, or
+// with tmp scratch memory; -1 for none.
+func (d *Redirection) find(addr uint64, tmp bool) int {
+	i := sort.Search(len(d.regions), func(i int) bool { return d.regions[i].start(tmp)+d.regions[i].n > addr })
+	if i == len(d.regions) || addr < d.regions[i].start(tmp) {
+		return -1
 	}
-	return nil
+	return i
+}
+
+func (g *region) start(tmp bool) uint64 {
+	if tmp {
+		return g.tmp
+	}
+	return g.addr
 }
 
 // Outputs returns what the kernel wrote, given the call's result (see
@@ -173,11 +187,12 @@ func (d *Redirection) Outputs(ret int64, m Mem) []Move {
 	d.row.eval(&c)
 	var ms []Move
 	for _, p := range c.out {
-		g := d.find(p.Addr, true)
-		if g == nil {
+		i := d.find(p.Addr, true)
+		if i < 0 {
 			ms = append(ms, Move{p.Addr, p.Addr, p.Len})
 			continue
 		}
+		g := &d.regions[i]
 		off := p.Addr - g.tmp
 		n := min(p.Len, g.n-off)
 		if !p.soft {

@@ -120,9 +120,16 @@ func (r *Row) Known(a Args, m Mem) bool {
 	return r.eval(&c) && !c.overwritten()
 }
 
+// maxPieces bounds the outputs of a call that the table vouches for. Only a
+// recvmmsg of a thousand messages with hundreds of buffers each has more.
+const maxPieces = 1 << 16
+
 // overwritten reports whether an output lies on a structure that says where
-// outputs are.
+// outputs are, or whether there are too many to tell.
 func (c *ctx) overwritten() bool {
+	if len(c.out) > maxPieces {
+		return true
+	}
 	for _, s := range c.reads {
 		for _, o := range c.out {
 			if s.Addr < o.Addr+o.Len && o.Addr < s.Addr+s.Len {
