@@ -192,6 +192,12 @@ func (c *client) threadAlive(p []byte) error {
 	if s.err == nil && !c.exists(t.tid) {
 		return errNoThread
 	}
+	if s.err == nil && c.asked != t.tid {
+		if c.asked != 0 {
+			t.tid = -1
+		}
+		c.asked = t.tid
+	}
 	return s.err
 }
 

@@ -40,14 +40,18 @@ func (c *client) reverse(p []byte) []byte {
 }
 
 // stepThread is the thread that a step without a thread means. gdb says Hc0
-// even when it steps one thread, which is that of the last stop unless the
-// person has selected another (packet QYore.Select).
+// even when it steps one thread backwards: that of the last stop unless the
+// person has selected another. yore's script tells (packet QYore.Select); else
+// there is only that gdb asks whether a thread lives before it selects it, as
+// it does for commands that concern all threads.
 func (c *client) stepThread() int {
 	switch {
 	case c.cThread > 0:
 		return c.cThread
 	case c.selected > 0 && c.exists(c.selected):
 		return c.selected
+	case c.asked > 0 && c.exists(c.asked):
+		return c.asked
 	}
 	return c.target.Current()
 }
@@ -121,7 +125,7 @@ func (c *client) stopped(s timeline.Stop) []byte {
 // stop's thread becomes the one of register packets, as gdb assumes.
 func (c *client) stopReply(signal, tid int, extra string) []byte {
 	c.gThread = tid
-	c.selected = 0
+	c.selected, c.asked = 0, 0
 	p := fmt.Appendf(nil, "T%02x", signal)
 	if st, err := c.state(tid); err == nil {
 		for _, n := range []int{regRBP, regRSP, regRIP} {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -109,7 +110,9 @@ func recordHere(exe string, limit int) (*recording, error) {
 	defer func() {
 		syscall.Kill(pid, syscall.SIGKILL)
 		var ws syscall.WaitStatus
-		syscall.Wait4(pid, &ws, syscall.WALL, nil)
+		for err := error(nil); err == nil; { // every thread that we trace
+			_, err = syscall.Wait4(-1, &ws, syscall.WALL|syscall.WNOTHREAD, nil)
+		}
 	}()
 	var ws syscall.WaitStatus
 	if _, err := syscall.Wait4(pid, &ws, syscall.WALL, nil); err != nil {
@@ -133,6 +136,11 @@ func recordHere(exe string, limit int) (*recording, error) {
 	}
 	if r.rec.auxv, err = os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid)); err != nil {
 		return nil, err
+	}
+	for a := r.rec.auxv; len(a) >= 16; a = a[16:] {
+		if binary.LittleEndian.Uint64(a) == 33 { // AT_SYSINFO_EHDR: as the engine, no vdso
+			binary.LittleEndian.PutUint64(a, 1)
+		}
 	}
 	if err := r.snapshot(); err != nil {
 		return nil, err
@@ -311,14 +319,20 @@ func (r *recorder) changes() ([]change, error) {
 	return list, nil
 }
 
-// run steps the threads in turn, a few dozen instructions each.
+// task is a thread being recorded.
+type task struct {
+	tid     int
+	sig     syscall.Signal // to deliver with the next step
+	siginfo []byte
+	dead    bool
+	blocked bool // in a system call, resumed and not yet seen to stop
+}
+
+// run steps the threads in turn, a few dozen instructions each. A thread that
+// blocks in a system call is passed over; its step is the trace's at the point
+// where it is seen to have ended.
 func (r *recorder) run(limit int) error {
 	const turn = 40
-	type task struct {
-		tid     int
-		sig     syscall.Signal // to deliver with the next step
-		siginfo []byte
-	}
 	tasks := []*task{{tid: r.rec.pid}}
 	for i := 0; ; i = (i + 1) % len(tasks) {
 		t := tasks[i]
@@ -326,67 +340,123 @@ func (r *recorder) run(limit int) error {
 			if len(r.rec.steps) >= limit {
 				return fmt.Errorf("more than %d steps", limit)
 			}
-			s := step{tid: t.tid, siginfo: t.siginfo}
-			var insn [2]byte
-			rip := r.rec.snaps[t.tid][len(r.rec.snaps[t.tid])-1].user.Rip
-			r.mem.ReadAt(insn[:], int64(rip))
-			isCall := insn == [2]byte{0x0f, 0x05}
-			if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, syscall.PTRACE_SINGLESTEP, uintptr(t.tid), 0, uintptr(t.sig), 0, 0); e != 0 {
-				return fmt.Errorf("step thread %d: %w", t.tid, e)
-			}
-			t.sig, t.siginfo = 0, nil
-		wait:
-			var ws syscall.WaitStatus
-			if _, err := syscall.Wait4(t.tid, &ws, syscall.WALL, nil); err != nil {
-				return fmt.Errorf("wait for thread %d: %w", t.tid, err)
-			}
-			if ws.Exited() || ws.Signaled() {
-				if t.tid != r.rec.pid {
-					return fmt.Errorf("thread %d ended", t.tid)
-				}
-				r.rec.status = ws
-				return nil
-			}
-			if ws.StopSignal() == syscall.SIGTRAP && ws.TrapCause() == syscall.PTRACE_EVENT_CLONE {
-				id, err := syscall.PtraceGetEventMsg(t.tid)
+			ws, moved, err := r.step(t)
+			if err != nil || !moved {
 				if err != nil {
 					return err
 				}
-				var cs syscall.WaitStatus
-				if _, err := syscall.Wait4(int(id), &cs, syscall.WALL, nil); err != nil {
+				break
+			}
+			if ws.Exited() || ws.Signaled() {
+				if t.tid == r.rec.pid {
+					r.rec.status = ws
+					return nil
+				}
+				t.dead = true
+				break
+			}
+			if ws.StopSignal() == syscall.SIGTRAP && ws.TrapCause() == syscall.PTRACE_EVENT_CLONE {
+				child, err := r.cloned(t)
+				if err != nil {
 					return err
 				}
-				if err := r.readRegs(int(id), len(r.rec.steps)+1); err != nil {
+				tasks = append(tasks, child)
+				t.blocked = true // the step goes on
+				if err := ptrace(syscall.PTRACE_SINGLESTEP, t.tid, 0); err != nil {
 					return err
 				}
-				tasks = append(tasks, &task{tid: int(id)})
-				if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, syscall.PTRACE_SINGLESTEP, uintptr(t.tid), 0, 0, 0, 0); e != 0 {
-					return e
-				}
-				goto wait
+				continue
 			}
-			if ws.StopSignal() != syscall.SIGTRAP {
-				// About to get a signal; the instruction was executed, or has
-				// faulted, before.
-				t.sig = ws.StopSignal()
-				t.siginfo = make([]byte, 128)
-				if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(t.tid), 0, uintptr(unsafe.Pointer(&t.siginfo[0])), 0, 0); e != 0 {
-					return e
-				}
-			}
-			if isCall {
-				if err := r.readMaps(false); err != nil {
-					return err
-				}
-			}
-			var err error
-			if s.changes, err = r.changes(); err != nil {
-				return err
-			}
-			r.rec.steps = append(r.rec.steps, s)
-			if err := r.readRegs(t.tid, len(r.rec.steps)); err != nil {
+			if err := r.keep(t, ws); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// step lets t execute an instruction. moved is false when that has not ended.
+func (r *recorder) step(t *task) (ws syscall.WaitStatus, moved bool, err error) {
+	wait := 0
+	if t.dead {
+		return ws, false, nil
+	}
+	if !t.blocked {
+		if err := ptrace(syscall.PTRACE_SINGLESTEP, t.tid, uintptr(t.sig)); err == syscall.ESRCH {
+			t.blocked = true // it is being killed
+			return ws, false, nil
+		} else if err != nil {
+			return ws, false, fmt.Errorf("step thread %d: %w", t.tid, err)
+		}
+		if r.atCall(t) {
+			t.blocked, wait = true, 100
+		}
+	}
+	if !t.blocked {
+		_, err = syscall.Wait4(t.tid, &ws, syscall.WALL, nil)
+		return ws, true, err
+	}
+	for range wait + 1 {
+		got, err := syscall.Wait4(t.tid, &ws, syscall.WALL|syscall.WNOHANG, nil)
+		if err != nil || got == t.tid {
+			t.blocked = false
+			return ws, true, err
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	return ws, false, nil
+}
+
+// atCall says whether the instruction that t is to execute is a system call.
+func (r *recorder) atCall(t *task) bool {
+	list := r.rec.snaps[t.tid]
+	var insn [2]byte
+	r.mem.ReadAt(insn[:], int64(list[len(list)-1].user.Rip))
+	return t.siginfo == nil && insn == [2]byte{0x0f, 0x05}
+}
+
+// cloned takes charge of the thread that t has just made.
+func (r *recorder) cloned(t *task) (*task, error) {
+	id, err := syscall.PtraceGetEventMsg(t.tid)
+	if err != nil {
+		return nil, err
+	}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(int(id), &ws, syscall.WALL, nil); err != nil {
+		return nil, err
+	}
+	return &task{tid: int(id)}, r.readRegs(int(id), len(r.rec.steps)+1)
+}
+
+// keep adds t's step, which ended in ws, to the trace.
+func (r *recorder) keep(t *task, ws syscall.WaitStatus) error {
+	s := step{tid: t.tid, siginfo: t.siginfo}
+	wasCall := r.atCall(t)
+	t.sig, t.siginfo = 0, nil
+	if ws.StopSignal() != syscall.SIGTRAP {
+		// About to get a signal; the instruction was executed, or has faulted,
+		// before.
+		t.sig = ws.StopSignal()
+		t.siginfo = make([]byte, 128)
+		if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(t.tid), 0, uintptr(unsafe.Pointer(&t.siginfo[0])), 0, 0); e != 0 {
+			return e
+		}
+	}
+	if wasCall {
+		if err := r.readMaps(false); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.changes, err = r.changes(); err != nil {
+		return err
+	}
+	r.rec.steps = append(r.rec.steps, s)
+	return r.readRegs(t.tid, len(r.rec.steps))
+}
+
+func ptrace(request, tid int, data uintptr) error {
+	if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, uintptr(request), uintptr(tid), 0, data, 0, 0); e != 0 {
+		return e
+	}
+	return nil
 }

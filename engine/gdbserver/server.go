@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Server answers one gdb at a time on behalf of a Target.
@@ -111,6 +113,7 @@ type client struct {
 	gThread    int  // thread of register and memory packets
 	cThread    int  // thread of the old resume packets; 0 any
 	selected   int  // thread that the person looks at, if told; 0 not told
+	asked      int  // the only thread asked about since the stop; 0 none, -1 several
 	killed     bool
 	flow       *flow // of the script's last command, if suspended
 	regs       *registerSet
@@ -228,16 +231,23 @@ func (c *client) loop() error {
 			return err
 		}
 		if c.wErr != nil {
-			return fmt.Errorf("gdbserver: %w", c.wErr)
+			return c.hungUp(c.wErr)
 		}
 	}
+	return c.hungUp(c.readErr)
+}
+
+// hungUp is what Serve returns when the connection has ended with err.
+func (c *client) hungUp(err error) error {
 	if c.killed {
 		return ErrKilled
 	}
-	if errors.Is(c.readErr, io.EOF) || errors.Is(c.readErr, io.ErrUnexpectedEOF) {
-		return nil
+	for _, normal := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, normal) {
+			return nil
+		}
 	}
-	return fmt.Errorf("gdbserver: %w", c.readErr)
+	return fmt.Errorf("gdbserver: %w", err)
 }
 
 func (c *client) ack() {

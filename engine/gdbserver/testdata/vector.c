@@ -7,11 +7,16 @@ volatile int stop;
 
 __attribute__((noinline)) void here(void) { stop = 1; }
 
-int main(void)
+static unsigned char pat[64 * 32];
+
+__attribute__((constructor)) static void before(void) /* not to be recorded */
 {
-	static unsigned char pat[64 * 32];
 	for (int i = 0; i < 64 * 32; i++)
 		pat[i] = i / 64 * 7 + i % 64;
+}
+
+int main(void)
+{
 #ifdef __AVX512F__
 #define L(n) "vmovdqu64 " #n "*64(%0), %%zmm" #n "\n"
 	__asm__ volatile(L(0) L(1) L(2) L(3) L(4) L(5) L(6) L(7) L(8) L(9) L(10) L(11) L(12) L(13) L(14) L(15)
