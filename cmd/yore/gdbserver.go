@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/cmd/yore/internal/inspect"
-	"yore/cmd/yore/internal/session"
+	"yore/cmd/yore/internal/live"
 	"yore/engine/gdbserver"
 )
 
@@ -44,7 +44,7 @@ func newGdbserver() *cobra.Command {
 	return cmd
 }
 
-func serve(cmd *cobra.Command, p session.Program, listen, log string) error {
+func serve(cmd *cobra.Command, p live.Program, listen, log string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	var opts gdbserver.Options
@@ -61,7 +61,7 @@ func serve(cmd *cobra.Command, p session.Program, listen, log string) error {
 		return err
 	}
 	defer s.Close()
-	e, err := session.Serve(ctx, s, listen, opts)
+	e, err := live.Serve(ctx, &live.Target{Session: s}, listen, opts)
 	if err != nil {
 		return err
 	}

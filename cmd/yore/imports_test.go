@@ -32,8 +32,8 @@ const importRule = `
 
 	engine < debugger;
 	gdbmi, debugger < debugger/gdb;
-	debugger < debugger/delve;
-	debugger, debugger/gdb, debugger/delve < debugger/repl, debugger/dap, tui;
+	debugger < debugger/session, debugger/delve;
+	debugger, debugger/session, debugger/gdb, debugger/delve < debugger/repl, debugger/dap, tui;
 
 	debugger/repl, debugger/dap, tui < cmd/*;
 

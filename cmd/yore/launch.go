@@ -8,13 +8,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"yore/cmd/yore/internal/session"
+	"yore/cmd/yore/internal/live"
 	"yore/engine"
 )
 
 // program is what the flags and the target say is to be started.
-func (f *sessionFlags) program(t target) session.Program {
-	return session.Program{
+func (f *sessionFlags) program(t target) live.Program {
+	return live.Program{
 		Path: t.Path, Args: t.Args, Env: f.environ(os.Environ()), Dir: f.Cwd,
 		Stdin: f.Stdin, Stdout: f.Stdout, Stderr: f.Stderr, TTY: f.TTY,
 		CheckpointEvery: f.CheckpointEvery, CheckpointMemory: int64(f.CheckpointMemory),
@@ -46,9 +46,9 @@ func targetStatus(err error) error {
 	return withStatus(exitUsage, err)
 }
 
-// launch is session.Launch with an exit status and a hint on its errors.
-func launch(ctx context.Context, p session.Program, std [3]*os.File) (*engine.Session, error) {
-	s, err := session.Launch(ctx, p, std)
+// launch is live.Launch with an exit status and a hint on its errors.
+func launch(ctx context.Context, p live.Program, std [3]*os.File) (*engine.Session, error) {
+	s, err := live.Launch(ctx, p, std)
 	switch {
 	case err == nil:
 		return s, nil

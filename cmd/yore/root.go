@@ -42,6 +42,8 @@ func newRoot() *cobra.Command {
 // commands lists yore's commands, in the order of the help.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newRun(),
+		newGDB(),
 		newGdbserver(),
 		newInfo(),
 		newDump(),

@@ -1,4 +1,4 @@
-package session
+package live
 
 import (
 	"context"
@@ -81,6 +81,10 @@ func (e *Endpoint) Wait() error {
 	}
 	return e.err
 }
+
+// Dir is the directory that was made for the socket, "" when none was. What is
+// put there goes with it.
+func (e *Endpoint) Dir() string { return e.dir }
 
 // Done is closed when serving has ended.
 func (e *Endpoint) Done() <-chan struct{} { return e.done }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"yore/cmd/yore/internal/live"
+	"yore/debugger"
+	"yore/debugger/gdb"
+	"yore/debugger/repl"
+	"yore/debugger/session"
+	"yore/engine"
+	"yore/engine/gdbserver"
+)
+
+func newRun() *cobra.Command {
+	r := &runner{}
+	cmd := &cobra.Command{
+		Use:   "run [FLAGS] [--] PROG [ARGS...]",
+		Short: "debug a program live, recording it from its first instruction",
+		Long: "run starts a program under the debugger and stops at main. gdb's commands work, forwards and backwards;\n" +
+			"`help` at the prompt lists what yore adds to them. Everything after PROG belongs to PROG.\n\n" +
+			"The program has a terminal of its own, which is yours while it runs. With --stdin, --stdout or --stderr it\n" +
+			"reads or writes files instead; what yore itself reads is always commands.",
+		Example: "  yore run ./prog arg\n" +
+			"  yore run --batch -ex continue -ex 'reverse-watch list_len(head) <= 10' -ex bt ./prog",
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, err := programTarget("run", args)
+			if err != nil {
+				return err
+			}
+			if err := r.check(); err != nil {
+				return err
+			}
+			return r.run(r.session.program(t))
+		},
+	}
+	programArgs(cmd)
+	cmd.Flags().StringVar(&r.stopAt, "stop-at", "main", "stop first at the first instruction, at main, or nowhere: `entry|main|none`")
+	r.session.register(cmd.Flags())
+	r.prompt.register(cmd.Flags())
+	return cmd
+}
+
+// runner debugs a program at yore's prompt.
+type runner struct {
+	session sessionFlags
+	prompt  promptFlags
+	stopAt  string
+}
+
+func (r *runner) check() error {
+	switch r.stopAt {
+	case "entry", "main", "none":
+	default:
+		return usagef("--stop-at %s: want entry, main or none", r.stopAt)
+	}
+	return r.session.check()
+}
+
+// run debugs p, and again as often as the person says `run`.
+func (r *runner) run(p live.Program) error {
+	// Signals that end yore end the session in order: nothing is left behind.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	stopAt, steps := r.stopAt, r.prompt.Commands.steps()
+	for {
+		ended, err := r.once(ctx, p, stopAt, steps)
+		var again *debugger.RerunError
+		switch {
+		case errors.As(err, &again):
+			if again.Changed {
+				if err := reargue(&p, again.Args); err != nil {
+					fmt.Fprintf(os.Stderr, "%v\n", err)
+				}
+			}
+			stopAt, steps = again.StopAt, nil
+			continue
+		case errors.Is(err, repl.ErrFailed):
+			return exited(exitFailed)
+		case err != nil:
+			return err
+		case r.prompt.Return:
+			return exited(ended)
+		}
+		return nil
+	}
+}
+
+// once is one live run. It returns the program's exit status, as a shell would
+// give it.
+func (r *runner) once(ctx context.Context, p live.Program, stopAt string, steps []repl.Step) (status int, err error) {
+	s, err := launch(ctx, p, [3]*os.File{})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	target := &live.Target{Session: s}
+	server, err := live.Serve(ctx, target, "", gdbserver.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer server.Close()
+
+	const begin = "\x00begin"
+	prompt := repl.New(repl.Options{
+		Steps: append([]repl.Step{{Line: begin}}, steps...),
+		Batch: r.prompt.Batch, Terminal: s.Terminal(), Live: target.Live,
+		HistoryFile: repl.DefaultHistory(os.Getenv),
+	})
+	defer prompt.Close()
+	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, p.Path, server.Address)
+	if err != nil {
+		return 0, err
+	}
+	defer back.Close()
+	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{
+		CanRerun: !r.prompt.Batch,
+		OnQuit:   func(ui debugger.UI) bool { return mayQuit(ui, s) },
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	if back.NoDebugInfo() {
+		prompt.Print(fmt.Sprintf("%s has no debug information: there are instructions and symbols, but no lines or variables.\n", p.Args[0]))
+	}
+	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error { return d.StopAt(ctx, stopAt) }})
+	return statusAfter(s), err
+}
+
+// beginning is a Debugger whose first command, which nobody can type, is ours.
+type beginning struct {
+	*debugger.Debugger
+	line string
+	f    func(context.Context) error
+}
+
+func (b *beginning) Execute(ctx context.Context, line string) error {
+	if line == b.line {
+		return b.f(ctx)
+	}
+	return b.Debugger.Execute(ctx, line)
+}
+
+// startGDB starts gdb behind a prompt.
+func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl.REPL, exe, socket string) (*gdb.Backend, error) {
+	var early []string
+	for _, s := range p.Early {
+		if s.File != "" {
+			early = append(early, "source "+s.File)
+		} else {
+			early = append(early, s.Command)
+		}
+	}
+	b, err := gdb.Start(ctx, exe, socket, gdb.Options{
+		Path: f.GDB, NoInit: p.NX, PreExec: early, Print: prompt.Print, OnRun: prompt.Running,
+	})
+	var missing *gdb.NotFoundError
+	var old *gdb.TooOldError
+	if errors.As(err, &missing) || errors.As(err, &old) {
+		return nil, withStatus(exitMachine, err)
+	}
+	return b, err
+}
+
+// mayQuit asks before a program that still runs, and its history, are given up.
+func mayQuit(ui debugger.UI, s *engine.Session) bool {
+	if s.Ended() != nil {
+		return true
+	}
+	return ui.Confirm("The program has not ended. Quit, and give up its history?")
+}
+
+// statusAfter is the exit status of the program, 128+N for signal N; 1 when it
+// has not ended.
+func statusAfter(s *engine.Session) int {
+	e := s.Ended()
+	switch {
+	case e == nil:
+		return exitFailed
+	case e.Signaled:
+		return 128 + e.Code
+	}
+	return e.Code
+}
+
+// steps are the list's commands as the prompt wants them.
+func (l scriptList) steps() []repl.Step {
+	var out []repl.Step
+	for _, s := range l {
+		out = append(out, repl.Step{Line: s.Command, File: s.File})
+	}
+	return out
+}
+
+// reargue gives p new arguments, as typed behind `run`.
+func reargue(p *live.Program, text string) error {
+	words, err := splitArgs(text)
+	if err != nil {
+		return fmt.Errorf("run: %w; the arguments stay as they were", err)
+	}
+	q := *p
+	q.Args = append([]string{p.Args[0]}, words.args...)
+	if words.stdin != "" {
+		q.Stdin = words.stdin
+	}
+	if words.stdout != "" {
+		q.Stdout = words.stdout
+	}
+	if words.stderr != "" {
+		q.Stderr = words.stderr
+	}
+	*p = q
+	return nil
+}
