@@ -44,8 +44,8 @@ type Backend interface {
 	// names are and, when it names locals, the activation of the frame they
 	// belong to. An error says why the expression makes no sense here.
 	Bind(ctx context.Context, expr string) (Expression, error)
-	// Evaluate returns the expression's value as the backend prints it. An error
-	// that wraps ErrUnknown says why it has none at present.
+	// Evaluate returns the expression's value as the backend prints it. An
+	// *UnknownError says why it has none at present.
 	Evaluate(ctx context.Context, e Expression) (string, error)
 
 	// Resolve says how the backend understands a command's first word.
@@ -60,9 +60,13 @@ type Backend interface {
 // started again.
 var ErrBackendGone = errors.New("the backend is gone")
 
-// ErrUnknown says that an expression has no value at the present point: out of
-// scope, unmapped, optimised out, or its evaluation failed or took too long.
-var ErrUnknown = errors.New("no value here")
+// UnknownError says that an expression has no value at the present point: out
+// of scope, unmapped, optimised out, or its evaluation failed or took too long.
+type UnknownError struct {
+	Reason string // a sentence, in the backend's words
+}
+
+func (e *UnknownError) Error() string { return e.Reason }
 
 // Outcome is what a command did to the program.
 type Outcome struct {

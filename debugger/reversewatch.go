@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yore/engine/timeline"
@@ -57,6 +58,9 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	h := &hunt{d: d, bound: bound, home: home}
 	defer h.release()
 	err = d.back.Quietly(ctx, func(ctx context.Context) error { return h.run(ctx) })
+	if err != nil && !h.moved {
+		return Outcome{}, err
+	}
 	if err != nil {
 		// Whatever went wrong, the program goes back to where it was.
 		back := context.WithoutCancel(ctx)
@@ -66,7 +70,7 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 		return Outcome{}, err
 	}
 	a := h.answer
-	d.printf("%s changed from %s to %s by this statement:\n", expr, a.before, a.after)
+	d.printf("%s changed from %s to %s by this statement:\n", expr, shorten(a.before), shorten(a.after))
 	if err := d.back.ShowStop(ctx); err != nil {
 		return Outcome{Moved: true}, err
 	}
@@ -76,10 +80,22 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	}
 	d.printf("%s. %d evaluations, %s.\n", text, a.evaluations, seconds(time.Since(began)))
 	if a.unknowns > 0 {
-		d.printf("At %d points it had no value (the last time: %v).\n", a.unknowns, a.lastUnknown)
+		first, _, _ := strings.Cut(a.lastUnknown.Error(), "\n")
+		d.printf("%d of them gave no value; the last: %s\n", a.unknowns, first)
 	}
 	where, err := d.back.Where(ctx)
 	return Outcome{Moved: true, At: Place{Location: where}}, err
+}
+
+func isUnknown(err error) bool { return errors.As(err, new(*UnknownError)) }
+
+// shorten keeps a value readable in a sentence.
+func shorten(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // hunt is one search for a change. It is the prober of search.go.
@@ -90,6 +106,7 @@ type hunt struct {
 	now    string // the value there
 	first  *point // the oldest point that matters
 	marks  []Mark // made on the way
+	moved  bool   // the program has left the present
 	answer answer
 }
 
@@ -99,13 +116,24 @@ func (h *hunt) release() {
 	}
 }
 
+func (h *hunt) arrive(ctx context.Context, s seek) (Outcome, error) {
+	out, err := h.d.arrive(ctx, s)
+	h.moved = h.moved || err == nil
+	return out, err
+}
+
+func (h *hunt) move(ctx context.Context, m Motion) (Outcome, error) {
+	h.moved = true // a failed one may have moved, too
+	return h.d.back.Move(ctx, m)
+}
+
 // value evaluates the expression where the program is.
 func (h *hunt) value(ctx context.Context) (string, error) {
 	h.answer.evaluations++
 	h.d.ui.Progress(fmt.Sprintf("reverse-watch: %d evaluations", h.answer.evaluations), -1)
 	v, err := h.d.back.Evaluate(ctx, h.bound)
 	h.d.tl.EndDiversion()
-	if errors.Is(err, ErrUnknown) {
+	if isUnknown(err) {
 		h.answer.unknowns++
 		h.answer.lastUnknown = err
 	}
@@ -115,7 +143,7 @@ func (h *hunt) value(ctx context.Context) (string, error) {
 func (h *hunt) sample(ctx context.Context) (sample, error) {
 	v, err := h.value(ctx)
 	switch {
-	case errors.Is(err, ErrUnknown):
+	case isUnknown(err):
 		return unknown, nil
 	case err != nil:
 		return unknown, err
@@ -137,7 +165,7 @@ func (h *hunt) mark(ctx context.Context) (Mark, error) {
 
 // look is part of prober.
 func (h *hunt) look(ctx context.Context, p *point) (sample, error) {
-	if _, err := h.d.arrive(ctx, p.seek); err != nil {
+	if _, err := h.arrive(ctx, p.seek); err != nil {
 		return unknown, err
 	}
 	if p.mark == nil {
@@ -177,7 +205,9 @@ func (h *hunt) slice(event int64) *point {
 
 func (h *hunt) run(ctx context.Context) error {
 	var err error
-	if h.now, err = h.value(ctx); err != nil {
+	if h.now, err = h.value(ctx); isUnknown(err) {
+		return fmt.Errorf("%s has no value here: %w", h.bound, err)
+	} else if err != nil {
 		return err
 	}
 	h.answer.after = h.now
@@ -195,7 +225,7 @@ func (h *hunt) run(ctx context.Context) error {
 	} else if !out.Moved || out.Edge {
 		return h.unchanged()
 	}
-	_, err = h.d.back.Move(ctx, Motion{Kind: ToStatement, Backward: true})
+	_, err = h.move(ctx, Motion{Kind: ToStatement, Backward: true})
 	return err
 }
 
@@ -207,7 +237,7 @@ func (h *hunt) unchanged() error {
 	if h.answer.unknowns > 0 {
 		since = "wherever it has a value"
 	}
-	return errUnchanged{fmt.Sprintf("%s has been %s %s; %d evaluations", h.bound, h.now, since, h.answer.evaluations)}
+	return errUnchanged{fmt.Sprintf("%s has been %s %s; %d evaluations", h.bound, shorten(h.now), since, h.answer.evaluations)}
 }
 
 // findFirst finds the oldest point that matters, and returns to the present.
@@ -216,7 +246,7 @@ func (h *hunt) findFirst(ctx context.Context) error {
 	if !h.bound.Activation() {
 		return nil
 	}
-	if _, err := h.d.back.Move(ctx, Motion{Kind: ToEntry, Backward: true, Of: h.bound}); err != nil {
+	if _, err := h.move(ctx, Motion{Kind: ToEntry, Backward: true, Of: h.bound}); err != nil {
 		return fmt.Errorf("find where the function was entered: %w", err)
 	}
 	m, err := h.mark(ctx)
@@ -224,7 +254,7 @@ func (h *hunt) findFirst(ctx context.Context) error {
 		return err
 	}
 	h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.Event()}
-	_, err = h.d.arrive(ctx, h.d.toMark(h.home))
+	_, err = h.arrive(ctx, h.d.toMark(h.home))
 	return err
 }
 
@@ -232,6 +262,7 @@ func (h *hunt) findFirst(ctx context.Context) error {
 // program is at the present.
 func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 	out, ok, err = h.d.back.Watch(ctx, h.bound.String())
+	h.moved = h.moved || out.Moved || err != nil
 	if err != nil || !ok {
 		return out, false, err
 	}
@@ -241,14 +272,14 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 	}
 	if h.bound.Activation() {
 		// A hit before the activation was entered is another variable's.
-		early, err := h.beforeFirst(ctx)
+		early, err := h.passed(ctx, h.first)
 		if err != nil || early {
 			out.Edge = true
 			return out, true, err
 		}
 	}
 	v, err := h.value(ctx)
-	if err != nil && !errors.Is(err, ErrUnknown) {
+	if err != nil && !isUnknown(err) {
 		return out, true, err
 	}
 	if err == nil && v != h.now {
@@ -256,21 +287,8 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 		return out, true, nil
 	}
 	// The watchpoint saw something else than a change of this value.
-	_, err = h.d.arrive(ctx, h.d.toMark(h.home))
+	_, err = h.arrive(ctx, h.d.toMark(h.home))
 	return out, false, err
-}
-
-func (h *hunt) beforeFirst(ctx context.Context) (bool, error) {
-	first, err := h.d.tl.MarkPosition(ctx, h.first.mark)
-	if err != nil {
-		return false, err
-	}
-	now, err := h.d.tl.Position(ctx)
-	if err != nil {
-		return false, err
-	}
-	c, err := h.d.tl.Compare(ctx, now, first)
-	return c < 0, err
 }
 
 // bisect finds a transition and leaves the program just before the instruction
@@ -311,10 +329,10 @@ const (
 func (h *hunt) back(ctx context.Context, n int) (edge bool, err error) {
 	s, ok := h.d.tl.(Stepper)
 	if !ok {
-		out, err := h.d.back.Move(ctx, Motion{Kind: StepInsn, Backward: true, Count: n})
+		out, err := h.move(ctx, Motion{Kind: StepInsn, Backward: true, Count: n})
 		return out.Edge, err
 	}
-	_, err = h.d.arrive(ctx, func(ctx context.Context) (timeline.Stop, error) {
+	_, err = h.arrive(ctx, func(ctx context.Context) (timeline.Stop, error) {
 		stop, err := s.StepBack(ctx, n)
 		edge = stop.Reason == timeline.HistoryBegin
 		return stop, err
@@ -323,13 +341,15 @@ func (h *hunt) back(ctx context.Context, n int) (edge bool, err error) {
 }
 
 // walk goes backwards from b.hi in growing blocks until the value differs, then
-// halves the block.
+// halves the block. It must not run past b.lo, where the value is known to
+// differ: a block that does is gone through again, finely.
 func (h *hunt) walk(ctx context.Context, b bracket) error {
-	if _, err := h.d.arrive(ctx, b.hi.seek); err != nil {
+	last := b.hi.mark // the earliest point with the present's value
+	if _, err := h.arrive(ctx, h.d.toMark(last)); err != nil {
 		return err
 	}
-	last, n := b.hi.mark, 0 // the last point with the present's value, n instructions later
-	for block := firstBlock; ; block = min(2*block, maxBlock) {
+	n := 0 // instructions since
+	for block := firstBlock; ; {
 		edge, err := h.back(ctx, block)
 		if err != nil {
 			return err
@@ -339,18 +359,73 @@ func (h *hunt) walk(ctx context.Context, b bracket) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case s == differs:
+		if s == differs {
 			return h.halve(ctx, last, n)
-		case edge || s == unknown && !b.found:
-			return h.unchanged()
+		}
+		past := edge || s == unknown && !b.found
+		if !past && b.found {
+			if past, err = h.passed(ctx, b.lo); err != nil {
+				return err
+			}
+		}
+		switch {
+		case past && n <= firstBlock:
+			return h.comb(ctx, last, n)
+		case past:
+			if _, err := h.arrive(ctx, h.d.toMark(last)); err != nil {
+				return err
+			}
+			n, block = 0, firstBlock
+			continue
 		case s == same:
 			if last, err = h.mark(ctx); err != nil {
 				return err
 			}
 			n = 0
 		}
+		block = min(2*block, maxBlock)
 	}
+}
+
+// passed reports whether the program is before a point.
+func (h *hunt) passed(ctx context.Context, p *point) (bool, error) {
+	if e := h.d.tl.Event(); e != p.event {
+		return e < p.event, nil
+	}
+	now, err := h.d.tl.Position(ctx)
+	if err != nil {
+		return false, err
+	}
+	then, err := h.d.tl.MarkPosition(ctx, p.mark)
+	if err != nil {
+		return false, err
+	}
+	c, err := h.d.tl.Compare(ctx, now, then)
+	return c < 0, err
+}
+
+// comb looks at each of the n instructions before a mark, latest first.
+func (h *hunt) comb(ctx context.Context, from Mark, n int) error {
+	if _, err := h.arrive(ctx, h.d.toMark(from)); err != nil {
+		return err
+	}
+	for range n {
+		edge, err := h.back(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if edge {
+			break
+		}
+		s, err := h.sample(ctx)
+		if err != nil {
+			return err
+		}
+		if s == differs {
+			return nil
+		}
+	}
+	return h.unchanged()
 }
 
 // halve leaves the program just before the instruction that made the change,
@@ -361,9 +436,10 @@ func (h *hunt) halve(ctx context.Context, near Mark, n int) error {
 	if err != nil {
 		return err
 	}
+	at, span := differs, n // what the expression is at far
 	for n > 1 {
 		mid := n / 2
-		if _, err := h.d.arrive(ctx, h.d.toMark(near)); err != nil {
+		if _, err := h.arrive(ctx, h.d.toMark(near)); err != nil {
 			return err
 		}
 		if _, err := h.back(ctx, mid); err != nil {
@@ -379,10 +455,14 @@ func (h *hunt) halve(ctx context.Context, near Mark, n int) error {
 		}
 		if s == same {
 			near, n = m, n-mid
-		} else { // unknown: the change is before it, or is what makes it known
-			far, n = m, mid
+		} else {
+			far, n, at = m, mid, s
 		}
 	}
-	_, err = h.d.arrive(ctx, h.d.toMark(far))
+	if at == unknown {
+		// The change is hidden by points without a value: stop before those.
+		return h.comb(ctx, far, span)
+	}
+	_, err = h.arrive(ctx, h.d.toMark(far))
 	return err
 }

@@ -118,7 +118,7 @@ func (g *Backend) frameAddress(ctx context.Context, thread string, level int) (s
 }
 
 // errNoFrame says that an activation does not exist at present.
-var errNoFrame = errors.New("its function's frame does not exist here")
+var errNoFrame = errors.New("The frame of its function does not exist.")
 
 // findFrame returns the level of an expression's frame and the option that
 // names its thread.
@@ -171,11 +171,11 @@ func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, 
 		case err == nil || gone(err):
 			return err
 		case deadline(ctx, limited):
-			return fmt.Errorf("evaluation took longer than %v: %w", g.evalLimit, debugger.ErrUnknown)
+			return &debugger.UnknownError{Reason: fmt.Sprintf("Its evaluation takes longer than %v.", g.evalLimit)}
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, errNoFrame), refusal(err) != nil:
-			return fmt.Errorf("%w: %w", debugger.ErrUnknown, err)
+			return &debugger.UnknownError{Reason: err.Error()}
 		}
 		return err
 	})
