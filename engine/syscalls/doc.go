@@ -25,7 +25,9 @@
 // or robust list is written at its death, that an ioctl made a mapping, or what
 // kind of file a descriptor is, the recorder must know (RobustWords helps).
 // Ranges may reach into memory that cannot be read, when the program passed
-// such pointers: readers clip. Not covered: bytes beyond the result that the
+// such pointers: readers clip. An output that lies in a mapping shared with
+// another mapping shows there too, and a call that changes a file shows in all
+// mappings of it (ChangesFile). Not covered: bytes beyond the result that the
 // kernel copied and then disowned (a datagram with a bad checksum, replaced by
 // a shorter one; a pipe read that met an unmapped page after its first buffer).
 //
