@@ -165,3 +165,11 @@ func appendHexLE(dst []byte, v uint64, size int) []byte {
 	}
 	return dst
 }
+
+// appendHex appends data as pairs of hex digits.
+func appendHex(dst, data []byte) []byte {
+	for _, b := range data {
+		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return dst
+}

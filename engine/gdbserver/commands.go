@@ -332,11 +332,7 @@ func (c *client) readMemory(p []byte, binary bool) []byte {
 		out, _ := escapeUpTo([]byte{'b'}, buf, MaxPacket-1)
 		return out
 	}
-	out := make([]byte, 0, 2*len(buf))
-	for _, b := range buf {
-		out = append(out, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return out
+	return appendHex(make([]byte, 0, 2*len(buf)), buf)
 }
 
 // writeMemory answers M (hex) and X (binary).

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -40,6 +41,10 @@ type answer struct {
 	err  error
 }
 
+// maxQuestion bounds a question, which must fit a packet as hex of hex beside
+// the text collected.
+const maxQuestion = 4096
+
 type askerKey struct{}
 
 // AskerFrom returns the means to ask gdb, from the context of a Monitor or
@@ -51,6 +56,9 @@ func AskerFrom(ctx context.Context) (*Asker, bool) {
 }
 
 func (a *Asker) ask(ctx context.Context, kind, arg string) (string, error) {
+	if len(arg) > maxQuestion {
+		return "", fmt.Errorf("a question of %d bytes (at most %d)", len(arg), maxQuestion)
+	}
 	q := question{kind, arg, make(chan answer, 1)}
 	select {
 	case a.questions <- q:
@@ -120,9 +128,23 @@ type flow struct {
 	open   *question // asked, not yet answered
 }
 
-// tagged carries out a command of the script.
+// tagged carries out a command of the script: "@NUMBER COMMAND". It is answered
+// by one packet, whose last line is "@NUMBER/SERIAL STATUS". Not by O packets:
+// between two of them gdb lets ^C take it out of the exchange, and then reads
+// the rest as the answer to whatever it asks next. That can also happen before
+// the first, so the script compares the number, and with "@drain SERIAL" gets
+// answers that it has not read: when there are some, none is added.
 func (c *client) tagged(text string) []byte {
-	if rest, is := strings.CutPrefix(text, "answer "); is && c.flow != nil && c.flow.open != nil {
+	number, cmd, _ := strings.Cut(text, " ")
+	c.collecting = true
+	defer func() { c.collecting = false }()
+	if number == "drain" {
+		if cmd != strconv.Itoa(c.serial) {
+			return nil
+		}
+		return c.tagAnswer("0", "drained")
+	}
+	if rest, is := strings.CutPrefix(cmd, "answer "); is && c.flow != nil && c.flow.open != nil {
 		word, enc, _ := strings.Cut(rest, " ")
 		reply, err := hex.DecodeString(enc)
 		a := answer{text: string(reply)}
@@ -135,35 +157,48 @@ func (c *client) tagged(text string) []byte {
 		op := c.begin(false)
 		c.flow.open.answer <- a
 		c.flow.open = nil
-		return c.follow(op)
+		return c.tagAnswer(number, c.follow(op))
 	}
 	c.abandon()
-	if text == "abandon" {
-		c.say("@ok\n")
-		return ok
+	if cmd == "abandon" {
+		return c.tagAnswer(number, "ok")
 	}
-	if strings.HasPrefix(text, "answer ") {
-		c.say("@error interrupted\n")
-		return ok
+	if strings.HasPrefix(cmd, "answer ") {
+		return c.tagAnswer(number, "error interrupted")
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	f := &flow{asker: &Asker{make(chan question), make(chan struct{})}, done: make(chan error, 1), cancel: cancel}
 	c.flow = f
 	op := c.begin(false)
-	go func() { f.done <- c.runMonitor(context.WithValue(ctx, askerKey{}, f.asker), text) }()
-	return c.follow(op)
+	go func() { f.done <- c.runMonitor(context.WithValue(ctx, askerKey{}, f.asker), cmd) }()
+	return c.tagAnswer(number, c.follow(op))
 }
 
-// follow lets the flow run until it asks or ends. op is cancelled by an
-// interrupt, which ends the flow.
-func (c *client) follow(op context.Context) []byte {
+// tagAnswer is the packet that answers a tagged command: the text collected, and
+// the last line.
+func (c *client) tagAnswer(number, status string) []byte {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	c.serial++
+	text := c.collected
+	c.collected = nil
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return appendHex(nil, fmt.Appendf(text, "@%s/%d %s\n", number, c.serial, status))
+}
+
+// follow lets the flow run until it asks or ends, and returns the status for the
+// script. op is cancelled by an interrupt, which ends the flow.
+func (c *client) follow(op context.Context) string {
 	f := c.flow
+	defer func() { c.end(op.Err() != nil) }()
 	select {
 	case q := <-f.asker.questions:
 		f.open = &q
-		c.report(fmt.Sprintf("@ask %s %x\n", q.kind, q.arg))
+		return fmt.Sprintf("ask %s %x", q.kind, q.arg)
 	case err := <-f.done:
-		c.finish(err)
+		return c.finish(err)
 	case <-op.Done():
 		f.cancel()
 		close(f.asker.ended)
@@ -171,24 +206,30 @@ func (c *client) follow(op context.Context) []byte {
 		if err == nil || errors.Is(err, context.Canceled) {
 			err = errAbandoned
 		}
-		c.finish(err)
+		return c.finish(err)
 	}
-	c.end(op.Err() != nil)
-	return ok
 }
 
-// finish reports a flow's end to the script.
-func (c *client) finish(err error) {
+// finish forgets the flow, which has ended, and returns the status.
+func (c *client) finish(err error) string {
 	c.flow.cancel()
 	c.flow = nil
 	switch {
 	case err != nil:
-		c.report(fmt.Sprintf("@error %s\n", strings.Join(strings.Fields(err.Error()), " ")))
+		return "error " + shorten(strings.Join(strings.Fields(err.Error()), " "))
 	case c.armed():
-		c.report("@move\n")
-	default:
-		c.report("@ok\n")
+		return "move"
 	}
+	return "ok"
+}
+
+// shorten bounds a line, so that it fits any packet.
+func shorten(s string) string {
+	const most = 4096
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
 }
 
 // abandon ends a flow that the script no longer follows.
@@ -200,13 +241,6 @@ func (c *client) abandon() {
 	close(c.flow.asker.ended)
 	<-c.flow.done
 	c.flow = nil
-}
-
-// say reports text outside an operation.
-func (c *client) say(text string) {
-	c.begin(false)
-	c.report(text)
-	c.end(false)
 }
 
 // armed says whether the next Resume goes somewhere that a monitor command has

@@ -162,6 +162,8 @@ func (p *plain) Monitor(ctx context.Context, cmd string) (string, error) {
 	switch cmd {
 	case "hello":
 		return "world", nil
+	case "huge":
+		return strings.Repeat("x", 50000), nil
 	case "long":
 		return strings.Repeat("x", 10000), nil
 	}

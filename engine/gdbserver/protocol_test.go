@@ -322,12 +322,35 @@ func TestMonitorText(t *testing.T) {
 	}
 	for send, want := range map[string]string{
 		"hello": "world\n|OK", "nonsense": "partly\nerror: unknown command \"nonsense\"\n|E01",
-		"long": strings.Repeat("x", 10000) + "\n|OK", "@hello": "world\n@ok\n|OK",
-		"@nonsense": "partly\n@error unknown command \"nonsense\"\n|OK", "@abandon": "@ok\n|OK", "@answer ok 00": "@error interrupted\n|OK",
+		"long": strings.Repeat("x", 10000) + "\n|OK",
 	} {
 		if got := read("qRcmd," + hexOf(send)); got != want {
 			t.Errorf("%s: %q", send, got)
 		}
+	}
+	for _, c := range []struct{ send, want string }{
+		{"@1 hello", "world\n@1/1 ok\n"},
+		{"@22 nonsense", "partly\n@22/2 error unknown command \"nonsense\"\n"},
+		{"@23 abandon", "@23/3 ok\n"}, {"@24 answer ok 00", "@24/4 error interrupted\n"},
+		{"@drain 4", "@0/5 drained\n"}, {"@25 long", strings.Repeat("x", 10000) + "\n@25/6 ok\n"},
+	} {
+		if got := p.ask("qRcmd," + hexOf(c.send)); got != hexOf(c.want) {
+			t.Errorf("%s: %q", c.send, got)
+		}
+	}
+	// An answer that gdb did not read: the next command gets it, drain the own.
+	p.send("qRcmd," + hexOf("@30 hello"))
+	p.send("qRcmd," + hexOf("@31 hello"))
+	if got := p.answer(); got != hexOf("world\n@30/7 ok\n") {
+		t.Errorf("got %q", got)
+	}
+	if got := p.ask("qRcmd," + hexOf("@drain 7")); got != hexOf("world\n@31/8 ok\n") {
+		t.Errorf("got %q", got)
+	}
+	// More than a packet holds goes ahead as O packets.
+	text := read("qRcmd," + hexOf("@40 huge"))
+	if i := strings.LastIndex(text, "|"); i != 48<<10 {
+		t.Errorf("%d bytes went ahead", i)
 	}
 	if got := p.ask("qRcmd,zz"); !strings.HasPrefix(got, "E.") {
 		t.Errorf("got %q", got)

@@ -230,10 +230,7 @@ func (s *registerSet) hex(dst []byte, n int, st *state) []byte {
 	if !ok {
 		return append(dst, bytes.Repeat([]byte("x"), 2*r.size)...)
 	}
-	for _, c := range b {
-		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
-	}
-	return dst
+	return appendHex(dst, b)
 }
 
 // all appends the payload of a g reply.

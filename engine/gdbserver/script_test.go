@@ -11,6 +11,10 @@ import (
 	"testing"
 )
 
+// interruptHere gets a value when gdb is in the middle of something that the
+// test wants to interrupt.
+var interruptHere = make(chan struct{})
+
 // history is a machine with verbs written as one flow, as the debugger layer
 // writes them: reverse-watch asks gdb for values on the way.
 type history struct{ *machine }
@@ -34,13 +38,21 @@ func (h history) MonitorTo(ctx context.Context, cmd string, out io.Writer) error
 		text, err := gdb.Capture(ctx, arg)
 		fmt.Fprintf(out, "captured %q\n", text)
 		return err
+	case "wait": // the next Resume waits for an interrupt
+		h.started = interruptHere
+		return nil
+	case "free":
+		h.started = nil
+		return nil
 	case "forever":
-		for ctx.Err() == nil {
+		for n := 0; ; n++ {
+			if n == 3 {
+				interruptHere <- struct{}{}
+			}
 			if _, err := gdb.Evaluate(ctx, "1"); err != nil {
 				return err
 			}
 		}
-		return ctx.Err()
 	}
 	text, err := h.Monitor(ctx, cmd)
 	if text != "" {

@@ -95,11 +95,14 @@ type client struct {
 	readErr error      // why; valid once frames is closed
 	done    chan struct{}
 
-	wmu     sync.Mutex // guards w, talking; reports come from other goroutines
+	wmu     sync.Mutex // guards w and what follows; reports come from other goroutines
 	w       io.Writer
 	talking bool // gdb waits for the end of a Resume or Monitor: O packets may be sent
-	last    []byte
-	wErr    error
+	// collecting keeps reports in collected instead.
+	collecting bool
+	collected  []byte
+	last       []byte
+	wErr       error
 
 	imu       sync.Mutex // guards the interrupt state
 	interrupt bool       // an interrupt waits for the next Resume
@@ -115,6 +118,7 @@ type client struct {
 	selected   int  // thread that the person looks at, if told; 0 not told
 	asked      int  // the only thread asked about since the stop; 0 none, -1 several
 	killed     bool
+	serial     int   // of the answers to the script
 	flow       *flow // of the script's last command, if suspended
 	regs       *registerSet
 	annexes    map[string]string
@@ -276,20 +280,35 @@ func (c *client) writeLocked(p []byte) {
 	}
 }
 
-// report shows text on gdb's console, while gdb waits for us.
+// report shows text on gdb's console, while gdb waits for us. A tagged command's
+// text is kept for its answer.
 func (c *client) report(text string) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	if !c.talking {
 		return
 	}
-	const chunk = 4096
-	for len(text) > 0 {
-		n := min(chunk, len(text))
-		p := []byte{'O'}
-		for _, b := range []byte(text[:n]) {
-			p = append(p, hexDigits[b>>4], hexDigits[b&15])
+	if c.collecting {
+		c.collected = append(c.collected, text...)
+		if n := len(c.collected) / consoleChunk * consoleChunk; n >= maxCollected {
+			c.console(c.collected[:n])
+			c.collected = c.collected[n:]
 		}
+		return
+	}
+	c.console([]byte(text))
+}
+
+const (
+	consoleChunk = 4096
+	maxCollected = 10 * consoleChunk
+)
+
+// console sends text as O packets. wmu is held.
+func (c *client) console(text []byte) {
+	for len(text) > 0 {
+		n := min(consoleChunk, len(text))
+		p := appendHex([]byte{'O'}, text[:n])
 		c.logLine("-> ", p)
 		c.writeLocked(appendPacket(nil, p))
 		text = text[n:]

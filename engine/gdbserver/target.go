@@ -18,10 +18,19 @@ const (
 )
 
 // Resume asks a Target to move. The zero value continues forwards.
+//
+// A step goes to where Thread has executed one more instruction, or one less:
+// what other threads did in between is done, or undone, on the way. Forwards, a
+// breakpoint at the present place is hit at once, as an int3 would be, but for
+// the thread of a Step or Range; gdb takes it away first where it wants to pass.
+// Backwards only what is strictly before the present counts.
 type Resume struct {
-	Dir    timeline.Direction
-	Mode   Mode
-	Thread int    // recorded thread id; 0 is any
+	Dir  timeline.Direction
+	Mode Mode
+	// Thread is a recorded thread id, 0 any. To Continue it is the thread that
+	// Signal is for or, without one, the only thread that may run (frontier
+	// only).
+	Thread int
 	Lo, Hi uint64 // for Range
 	Signal int    // to deliver on resumption, 0 for none (frontier only)
 }
@@ -64,6 +73,7 @@ type Target interface {
 	// ReadMemory reads up to len(p) bytes and returns how many could be read.
 	ReadMemory(addr uint64, p []byte) (int, error)
 	WriteMemory(addr uint64, p []byte) error
+	// InsertBreakpoint replaces the breakpoint at that address, if there is one.
 	InsertBreakpoint(b Breakpoint) error
 	RemoveBreakpoint(addr uint64) error
 	InsertWatchpoint(w Watchpoint) error

@@ -1,12 +1,15 @@
 # yore's commands inside stock gdb. Each is a verb of the server's "monitor"
-# command, sent with a leading @ so that the answer ends in a line that says how
-# it went:
+# command, sent as "@NUMBER VERB..."; the answer's last line is "@NUMBER/SERIAL"
+# and how it went:
 #
-#   @ok              done
-#   @move            done, and the server answers the next resume from elsewhere
-#   @error TEXT      refused
-#   @ask KIND HEX    the server wants something of gdb before it can go on; the
-#                    answer goes back as "@answer ok HEX" or "@answer error HEX"
+#   ok              done
+#   move            done, and the server answers the next resume from elsewhere
+#   error TEXT      refused
+#   ask KIND HEX    the server wants something of gdb before it can go on; the
+#                   answer goes back as "answer ok HEX" or "answer error HEX"
+#
+# After ^C gdb may have left an answer unread: its number is not that of the
+# command. "@drain SERIAL", with the serial of what was read last, gets the next.
 #
 # gdb learns that the program has moved by a resume (stepi) that the server
 # answers with a stop; so it drops what it had cached, as after any stop.
@@ -22,6 +25,7 @@ class _Yore(object):
     REPLACED = ("checkpoint", "restart", "bookmark", "info checkpoints", "delete checkpoint")
 
     def __init__(self, verbs, machine):
+        self.number = 0  # of the last command sent
         self.machine = machine  # standard output is a machine interface
         self.prefixes = set()
         self.prefix("yore", "Commands of yore, by their full names.")
@@ -94,18 +98,28 @@ class _Yore(object):
     # -- talking to the server
 
     def monitor(self, text):
-        """Send a tagged command; return its output and the last line's words."""
+        """Send a tagged command; return the words of how it went."""
+        self.number += 1
+        number, serial, status = self.exchange("%d %s" % (self.number, text))
+        while number != self.number:
+            number, serial, status = self.exchange("drain %d" % serial)
+            if status == ["drained"]:
+                return ["error", "interrupted"]
+        return status
+
+    def exchange(self, text):
         out = gdb.execute("monitor @" + text, False, True)
-        lines = out.split("\n")
-        while lines and not lines[-1]:
-            lines.pop()
-        if not lines or not lines[-1].startswith("@"):
+        lines = out.rstrip("\n").split("\n")
+        tag, _, status = lines.pop().partition(" ")
+        try:
+            number, serial = [int(n) for n in tag[1:].split("/")]
+        except ValueError:
             raise gdb.GdbError(out.strip() or "the server does not know yore's commands")
-        last = lines.pop()
-        if lines:
+        if lines and number == self.number:
             gdb.write("\n".join(lines) + "\n")
             gdb.flush()
-        return last[1:].split(" ", 2)
+        words = status.split(" ", 2) if status.startswith("ask ") else status.split(" ", 1)
+        return number, serial, words
 
     def verb(self, text):
         done = False
@@ -124,8 +138,8 @@ class _Yore(object):
 
     def abandon(self):
         try:
-            gdb.execute("monitor @abandon", False, True)
-        except gdb.error:
+            self.monitor("abandon")
+        except (gdb.error, KeyboardInterrupt):
             pass
 
     def answer(self, kind, arg):
