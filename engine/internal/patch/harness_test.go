@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,11 +39,22 @@ func build(t testing.TB, src string, flags ...string) string {
 	if _, err := os.Stat(out); err == nil {
 		return out
 	}
-	args := append([]string{"-o", out + ".tmp", filepath.Join("testdata", src)}, flags...)
+	tmp := filepath.Join(t.TempDir(), "out")
+	args := append([]string{"-o", tmp, filepath.Join("testdata", src)}, flags...)
 	if b, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc %q: %v\n%s", args, err, b)
 	}
-	if err := os.Rename(out+".tmp", out); err != nil {
+	b, err := os.ReadFile(tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another run of the tests may be doing the same.
+	part, err := os.CreateTemp(dir, "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, werr := part.Write(b)
+	if err := errors.Join(werr, part.Chmod(0o700), part.Close(), os.Rename(part.Name(), out)); err != nil {
 		t.Fatal(err)
 	}
 	return out

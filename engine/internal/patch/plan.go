@@ -251,6 +251,10 @@ func (p *Plan) Stubs() []*Stub { return p.stubs }
 // At returns the stub at addr.
 func (p *Plan) At(addr uint64) *Stub { return p.byAddr[addr] }
 
+// Covers reports whether the byte of text at addr belongs to a stub or is
+// protected: nobody else may write there while the plan is in place.
+func (p *Plan) Covers(addr uint64) bool { return p.taken(addr, addr+1) }
+
 // Maps returns the anonymous private mappings that the plan needs, in address
 // order, with their protection. Stub code is written by the tracer only.
 func (p *Plan) Maps() []Region {
@@ -267,6 +271,19 @@ func (p *Plan) Maps() []Region {
 	out = append(out, p.tramps.regions()...)
 	slices.SortFunc(out, func(a, b Region) int { return cmpU64(a.Lo, b.Lo) })
 	return out
+}
+
+// Reserved returns all address ranges that the plan may come to use as it is
+// now, for the occupied regions of another plan.
+func (p *Plan) Reserved() []Region {
+	var out []Region
+	if p.data != nil {
+		out = append(out, Region{Lo: p.data.base, Hi: p.data.base + dataSize})
+	}
+	for _, x := range p.pools.all {
+		out = append(out, Region{Lo: x.base, Hi: x.base + poolSize})
+	}
+	return append(out, p.tramps.regions()...)
 }
 
 // Writes returns what is to be written once Maps exist, in order: data, stubs,

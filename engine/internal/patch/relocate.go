@@ -5,9 +5,13 @@ package patch
 // A copy does exactly what the instruction does at its own place, and wherever
 // a copy of several instructions can be interrupted, the program's own state is
 // known (point.st). Not movable, and so never part of a window, is what shows
-// its own address or must not be executed twice: system calls (rcx), x87 (the
-// saved instruction pointer), transactions, time sources (the recorder replaces
-// them), traps.
+// its own address or must not be executed twice: system calls (rcx), x87 and
+// MMX (the saved instruction pointer), transactions, time sources (the recorder
+// replaces them), traps, what holds off traps.
+//
+// A call becomes a push of the original return address and a jump. Under a
+// shadow stack (no distribution enables one for user programs yet) that would
+// not do.
 
 // movable reports whether i can be executed at another address.
 func (i *Inst) movable() bool {
@@ -48,7 +52,13 @@ func (i *Inst) movable() bool {
 		case op == 0x01 && !i.isMem, op == 0x06, op >= 0x08 && op <= 0x0b, op >= 0x20 && op <= 0x27,
 			op >= 0x30 && op <= 0x37: // system instructions, xend, xtest
 			return false
+		case op == 0xb2: // lss
+			return false
+		case i.pp == 0 && (op >= 0x60 && op <= 0x7f || op >= 0xd1 && op <= 0xfe || op == 0x2a || op == 0x2c || op == 0x2d || op == 0xc4 || op == 0xc5):
+			return false // MMX
 		}
+	case 2, 3:
+		return i.pp != 0 || i.attr&aVec == 0 || i.omap == 2 && i.op >= 0xc8 // MMX forms of SSSE3
 	}
 	return true
 }

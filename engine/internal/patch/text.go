@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -22,9 +23,44 @@ import (
 
 // Reader reads the program's memory: as much of p as is mapped from addr on,
 // and says how much that is. It must show the program's own text, without
-// breakpoints or stubs.
+// breakpoints, stubs or replaced time sources (see Hide): what is decoded wrong
+// once stays in the Cache.
 type Reader interface {
 	Read(addr uint64, p []byte) int
+}
+
+// Hide returns a Reader of mem that shows the bytes of orig in place of what
+// mem holds there: the program's own text under patches.
+func Hide(mem Reader, orig []Write) Reader {
+	ws := slices.Clone(orig)
+	slices.SortFunc(ws, func(a, b Write) int { return cmpU64(a.Addr, b.Addr) })
+	longest := 0
+	for _, w := range ws {
+		longest = max(longest, len(w.Data))
+	}
+	return &hidden{mem, ws, uint64(longest)}
+}
+
+type hidden struct {
+	mem     Reader
+	orig    []Write // by address
+	longest uint64
+}
+
+func (h *hidden) Read(addr uint64, p []byte) int {
+	n := h.mem.Read(addr, p)
+	end := addr + uint64(n)
+	from := addr - min(addr, h.longest)
+	k := sort.Search(len(h.orig), func(i int) bool { return h.orig[i].Addr >= from })
+	for ; k < len(h.orig) && h.orig[k].Addr < end; k++ {
+		w := h.orig[k]
+		for j, b := range w.Data {
+			if a := w.Addr + uint64(j); a >= addr && a < end {
+				p[a-addr] = b
+			}
+		}
+	}
+	return n
 }
 
 // Region is a mapping of the program.

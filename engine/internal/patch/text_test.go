@@ -167,7 +167,7 @@ func TestSweepKeepsReachableOnly(t *testing.T) {
 		0x75, 0xfc, // 14: jne 12
 		0xc3, // 16: ret
 	}
-	f := sweep(code, 0x1000, 0x1000+uint64(len(code)))
+	f := sweep(code, 0x1000, 0x1000+uint64(len(code)), nil)
 	if !f.partial {
 		t.Fatal("taken for code")
 	}
@@ -191,7 +191,7 @@ func TestPadding(t *testing.T) {
 		0xc3,       // ret
 		0xcc, 0xcc, // padding
 	}
-	f := sweep(code, 0, uint64(len(code)))
+	f := sweep(code, 0, uint64(len(code)), nil)
 	var got []string
 	for _, b := range f.blocks {
 		got = append(got, fmt.Sprintf("%d-%d", b.Lo(), b.Hi()))
@@ -232,4 +232,40 @@ func FuzzModule(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestJumpTables: labels that only a jump table or a computed goto leads to
+// begin blocks, so that nothing faults on the way to them.
+func TestJumpTables(t *testing.T) {
+	for _, flags := range []string{"-O0", "-O2", "-O2 -fno-pie -no-pie", "-O0 -fno-pie -no-pie"} {
+		x := start(t, build(t, "tables.c", flagsOf(flags)...))
+		x.runTo(x.sym("main"))
+		text := x.text()
+		p := NewPlan(text, x.maps(), []uint64{x.regs().Rip})
+		stubs := 0
+		for _, fn := range []string{"falls", "computed"} {
+			lo, hi, ok := text.Func(x.sym(fn))
+			if !ok {
+				t.Fatal(fn)
+			}
+			f, err := text.function(lo, hi)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(f.targets) < 8 {
+				t.Errorf("%s %s: %d targets", flags, fn, len(f.targets))
+			}
+			m, _, err := p.Marks(lo, hi)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stubs += len(m)
+		}
+		x.install(p)
+		x.finish(p, nil)
+		t.Logf("%s: %d stubs, %d at boundaries inside, %s", flags, stubs, x.interiors, x.output())
+		if x.interiors > 0 {
+			t.Errorf("%s: %d faults on the way to labels", flags, x.interiors)
+		}
+	}
 }
