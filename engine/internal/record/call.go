@@ -196,6 +196,10 @@ func (r *Recorder) effect(t *Thread, e *trace.Event) error {
 		if ok || e.Ret < -4095 {
 			return r.remapped(t, e)
 		}
+	case unix.SYS_MADVISE:
+		if ok && (a[2] == unix.MADV_DONTNEED || a[2] == unix.MADV_FREE) {
+			r.discarded(e)
+		}
 	case unix.SYS_SCHED_GETAFFINITY:
 		if ok && e.Ret > 0 {
 			r.fullAffinity(e)

@@ -16,7 +16,12 @@ type File struct {
 	Size  int64
 	Mtime int64 // ns
 	Code  bool  // it has been mapped executable
-	fd    int
+	// Regular files have content that stays; others (devices) are never kept by
+	// reference.
+	Regular bool
+
+	announced bool
+	fd        int
 }
 
 // Files is the table of mapped files. It keeps each open, so that replay in the
@@ -56,7 +61,15 @@ func (f *Files) Path(id uint32) (string, error) {
 // to.
 func (f *Files) add(pid, fd int) (*File, error) {
 	link := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
-	own, err := unix.Open(link, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	path, _ := os.Readlink(link)
+	return f.open(link, path, 0)
+}
+
+// addPath returns the entry of the file called path, if that is inode ino.
+func (f *Files) addPath(path string, ino uint64) (*File, error) { return f.open(path, path, ino) }
+
+func (f *Files) open(name, path string, ino uint64) (*File, error) {
+	own, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +78,33 @@ func (f *Files) add(pid, fd int) (*File, error) {
 		unix.Close(own)
 		return nil, err
 	}
+	regular := st.Mode&unix.S_IFMT == unix.S_IFREG
+	if ino != 0 && (st.Ino != ino || !regular) {
+		unix.Close(own)
+		return nil, fmt.Errorf("%s is another file now", path)
+	}
 	k := fileKey{st.Dev, st.Ino, st.Size, st.Mtim.Nano()}
 	if x := f.by[k]; x != nil {
 		unix.Close(own)
 		return x, nil
 	}
-	path, _ := os.Readlink(link)
-	x := &File{ID: uint32(len(f.byID) + 1), Path: path, Dev: st.Dev, Inode: st.Ino, Size: st.Size, Mtime: k.mtime, fd: own}
+	x := &File{ID: uint32(len(f.byID) + 1), Path: path, Dev: st.Dev, Inode: st.Ino, Size: st.Size, Mtime: k.mtime, Regular: regular, fd: own}
 	f.byID = append(f.byID, x)
 	f.by[k] = x
 	return x, nil
+}
+
+// Open returns another descriptor of the file.
+func (x *File) Open() (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(x.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", x.Path, err)
+	}
+	return os.NewFile(uintptr(fd), x.Path), nil
+}
+
+// gone reports whether the file has no name any more, or never had one.
+func (x *File) gone() bool {
+	var st unix.Stat_t
+	return unix.Fstat(x.fd, &st) != nil || st.Nlink == 0
 }

@@ -34,6 +34,7 @@ const patience = 3 // ticks without an event or a hit before a Break
 type preemption struct {
 	plans   []*patch.Plan
 	stubs   *replay.Stubs
+	first   int // id of the first stub of the present program
 	mapped  []patch.Region
 	want    []uint64 // rips to install stubs for
 	tried   map[uint64]bool
@@ -64,7 +65,7 @@ func (r *Recorder) overdue(t *Thread) error {
 		p.overdue = 0
 		return r.stopHere(t)
 	}
-	if !p.armed && p.stubs.Len() > 0 {
+	if !p.armed && p.stubs.Len() > p.first {
 		return r.arm(true)
 	}
 	if rip := t.Regs().Rip; !p.tried[rip] {
@@ -120,7 +121,7 @@ func (r *Recorder) yieldTurn(t *Thread) {
 // arm sets every stub's limit to its next execution, or to none.
 func (r *Recorder) arm(on bool) error {
 	p := &r.pre
-	for id := range p.stubs.Len() {
+	for id := p.first; id < p.stubs.Len(); id++ {
 		limit := uint64(replay.NoLimit)
 		if on {
 			limit = p.stubs.Count(r.space, id) + 1
@@ -197,7 +198,7 @@ func (r *Recorder) install(t *Thread) error {
 		}
 	}
 	plan := patch.NewPlan(text, append(regions, p.mapped...), avoid)
-	for _, s := range p.stubs.List() {
+	for _, s := range p.stubs.List()[p.first:] {
 		plan.Protect(s.Addr, s.Addr+uint64(max(5, len(s.Orig))))
 	}
 	for at, old := range r.patches {

@@ -26,6 +26,16 @@ func (r *Recorder) child(t *Thread) error {
 			return err
 		}
 	}
+	if r.pre.armed { // a stub that stops would kill a child
+		if err := r.arm(false); err != nil {
+			return err
+		}
+	}
+	if !shares {
+		if err := r.Lineage.Note(r.space); err != nil {
+			return err
+		}
+	}
 	r.Stats.Children++
 	made := 0
 	for {
@@ -71,7 +81,7 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 		return fmt.Errorf("record: child process %d: %v %w", pid, st, err)
 	}
 	if !shares {
-		if err := r.patches.undo(task.Space); err != nil {
+		if err := r.undoPatches(task.Space); err != nil {
 			return fmt.Errorf("record: child process %d: %w", pid, err)
 		}
 	}
@@ -82,6 +92,21 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 		r.ChildMemory(pid)
 	}
 	return ptrace.Detach(pid, 0)
+}
+
+// undoPatches gives a copy of the program's memory the program's own code back.
+func (r *Recorder) undoPatches(m *tracee.Space) error {
+	const jmp = 0xe9
+	for _, s := range r.pre.stubs.List()[r.pre.first:] {
+		var now [1]byte
+		if m.Read(s.Addr, now[:]) != 1 || now[0] != jmp {
+			continue // its code has been unmapped
+		}
+		if err := m.Write(s.Addr, s.Orig); err != nil {
+			return err
+		}
+	}
+	return r.patches.undo(m)
 }
 
 // exec records execve. On success the program is another: its memory is made
@@ -143,6 +168,7 @@ func (r *Recorder) execed(t *Thread) error {
 		return fmt.Errorf("record: after execve: %w", err)
 	}
 	r.Lineage = &tracee.Lineage{}
+	r.pre = preemption{stubs: r.pre.stubs, first: r.pre.stubs.Len(), tried: map[uint64]bool{}}
 	r.actions = [65]action{}
 	r.patches = patchSet{}
 	r.brk, r.slots, r.shared, r.ready = 0, 0, false, nil
@@ -154,6 +180,9 @@ func (r *Recorder) execed(t *Thread) error {
 	r.threads[t.ID] = t
 	r.many.Store(false)
 	r.setCurrent(t)
+	if err := r.firstLayout(); err != nil {
+		return err
+	}
 	if err := r.patchMapped(t, nil); err != nil {
 		return err
 	}

@@ -73,6 +73,7 @@ type Recorder struct {
 
 	actions     [65]action
 	files       *Files
+	layout      Layout
 	modules     *patch.Cache
 	pre         preemption
 	patches     patchSet
@@ -134,6 +135,9 @@ type Options struct {
 	AfterExec func() error
 	// AfterEvent sees each event when it has been logged; true makes Run return.
 	AfterEvent func(e *trace.Event) bool
+	// OnFile is told of a file before the first event whose mapping shows its
+	// content by reference; changing means that the program can change it.
+	OnFile func(f *File, changing bool) error
 	// Keep leaves the program frozen at its end, to be looked at.
 	Keep bool
 	// ChildMemory, when not nil, is told of a child process that is let go.
@@ -184,6 +188,9 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
 	r.threads[th.ID] = th
 	r.cur, r.boundary = th, true
+	if err := r.firstLayout(); err != nil {
+		return nil, err
+	}
 	if err := r.patchMapped(th, nil); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package replay
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 
@@ -33,35 +35,36 @@ func (r *Runner) mapping(e *trace.Event) error {
 	switch int(e.NR) {
 	case unix.SYS_MMAP, unix.SYS_SHMAT:
 		for i := range e.Maps {
+			r.hide(e.Maps[i].Addr, e.Maps[i].Len)
 			if err := r.mmap(&e.Maps[i], e.NR == unix.SYS_MMAP && a[3]&unix.MAP_GROWSDOWN != 0); err != nil {
 				return err
 			}
 		}
-	case unix.SYS_MUNMAP, unix.SYS_MPROTECT:
-		return r.expect(0, "mapping call", uint64(e.NR), a[0], a[1], a[2])
+	case unix.SYS_MUNMAP:
+		r.hide(a[0], pageUp(a[1]))
+		return r.expect(0, "munmap", unix.SYS_MUNMAP, a[0], a[1])
+	case unix.SYS_MPROTECT:
+		return r.expect(0, "mprotect", unix.SYS_MPROTECT, a[0], a[1], a[2])
 	case unix.SYS_PKEY_MPROTECT:
 		return r.expect(0, "mprotect", unix.SYS_MPROTECT, a[0], a[1], a[2])
 	case unix.SYS_SHMDT:
 		for _, m := range e.Maps {
+			r.hide(m.Addr, m.Len)
 			if err := r.expect(0, "munmap", unix.SYS_MUNMAP, m.Addr, m.Len); err != nil {
 				return err
 			}
 		}
 	case unix.SYS_MREMAP:
-		if uint64(e.Ret) == a[0] {
-			return r.expect(e.Ret, "mremap", unix.SYS_MREMAP, a[0], a[1], a[2], 0)
-		}
-		flags := uint64(unix.MREMAP_MAYMOVE | unix.MREMAP_FIXED)
-		if a[3]&unix.MREMAP_DONTUNMAP != 0 {
-			flags |= unix.MREMAP_DONTUNMAP
-		}
-		return r.expect(e.Ret, "mremap", unix.SYS_MREMAP, a[0], a[1], a[2], flags, uint64(e.Ret))
+		return r.mremap(e)
 	case unix.SYS_MADVISE:
 		// The recorder turns MADV_FREE into MADV_DONTNEED; other advice has no
 		// effect on content.
 		switch a[2] {
 		case unix.MADV_DONTNEED, unix.MADV_FREE:
-			return r.expect(0, "madvise", unix.SYS_MADVISE, a[0], a[1], unix.MADV_DONTNEED)
+			if err := r.expect(0, "madvise", unix.SYS_MADVISE, a[0], a[1], unix.MADV_DONTNEED); err != nil {
+				return err
+			}
+			return r.uncover(a[0], pageUp(a[1]))
 		}
 	case unix.SYS_BRK:
 		return r.brk(uint64(e.Ret))
@@ -111,7 +114,122 @@ func (r *Runner) brk(now uint64) error {
 		return r.expect(int64(old), "brk", unix.SYS_MMAP, old, top-old, unix.PROT_READ|unix.PROT_WRITE,
 			unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE, ^uint64(0), 0)
 	case top < old:
+		r.hide(top, old-top)
 		return r.expect(0, "brk", unix.SYS_MUNMAP, top, old-top)
 	}
 	return nil
+}
+
+// In a process that was rebuilt from an image some memory maps the image's pages
+// (Copy.Shown). The calls below see to it that nobody can tell.
+
+// hide forgets shown memory that is being replaced.
+func (r *Runner) hide(addr, n uint64) {
+	if len(r.Shown) > 0 {
+		r.Shown = tracee.Cut(r.Shown, tracee.Range{Lo: addr, Hi: addr + n})
+	}
+}
+
+// uncover maps what belongs into shown memory that was given up: zeros, or a
+// file's content.
+func (r *Runner) uncover(addr, n uint64) error {
+	pieces := tracee.Within(r.Shown, tracee.Range{Lo: addr, Hi: addr + n})
+	if len(pieces) == 0 {
+		return nil
+	}
+	maps, err := r.Space.Maps()
+	if err != nil {
+		return err
+	}
+	r.hide(addr, n)
+	for _, p := range pieces {
+		for _, m := range maps {
+			lo, hi := max(p.Lo, m.Lo), min(p.Hi, m.Hi)
+			if lo >= hi {
+				continue
+			}
+			err := r.mmap(&trace.Map{Addr: lo, Len: hi - lo, Prot: m.Prot, File: p.File, Off: p.Off + lo - p.Lo}, false)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mremap executes mremap. Where shown memory is part of it the kernel would
+// refuse, since that is several mappings: they are moved one by one.
+func (r *Runner) mremap(e *trace.Event) error {
+	old, from, to, at := e.Args[0], pageUp(e.Args[1]), pageUp(e.Args[2]), uint64(e.Ret)
+	flags := uint64(unix.MREMAP_MAYMOVE | unix.MREMAP_FIXED)
+	keep := e.Args[3]&unix.MREMAP_DONTUNMAP != 0
+	if keep {
+		flags |= unix.MREMAP_DONTUNMAP
+	}
+	if at != old {
+		r.Lineage.Moved(tracee.Range{Lo: at, Hi: at + to})
+		r.hide(at, to)
+	}
+	pieces := tracee.Within(r.Shown, tracee.Range{Lo: old, Hi: old + from})
+	if len(pieces) == 0 {
+		if at == old {
+			return r.expect(e.Ret, "mremap", unix.SYS_MREMAP, old, e.Args[1], e.Args[2], 0)
+		}
+		return r.expect(e.Ret, "mremap", unix.SYS_MREMAP, old, e.Args[1], e.Args[2], flags, at)
+	}
+	maps, err := r.Space.Maps()
+	if err != nil {
+		return err
+	}
+	n := min(from, to)
+	prot := uint32(0)
+	if at != old {
+		if err := r.expect(0, "munmap", unix.SYS_MUNMAP, at, to); err != nil {
+			return err
+		}
+	}
+	for _, m := range maps {
+		lo, hi := max(m.Lo, old), min(m.Hi, old+n)
+		if lo >= hi {
+			continue
+		}
+		prot = m.Prot
+		if at == old {
+			continue
+		}
+		dest := lo - old + at
+		if err := r.expect(int64(dest), "mremap", unix.SYS_MREMAP, lo, hi-lo, hi-lo, flags, dest); err != nil {
+			return err
+		}
+	}
+	r.hide(old, from)
+	for _, p := range pieces {
+		if p.Hi = min(p.Hi, old+n); p.Lo < p.Hi {
+			p.Lo, p.Hi = p.Lo-old+at, p.Hi-old+at
+			r.show(p)
+		}
+	}
+	if rest := old + n; from > n && !keep {
+		if err := r.expect(0, "munmap", unix.SYS_MUNMAP, rest, from-n); err != nil {
+			return err
+		}
+	}
+	if to <= n {
+		return nil
+	}
+	if len(e.Maps) == 0 {
+		return r.mmap(&trace.Map{Addr: at + n, Len: to - n, Prot: prot}, false)
+	}
+	for i := range e.Maps {
+		if err := r.mmap(&e.Maps[i], false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show enters shown memory, in order.
+func (r *Runner) show(p tracee.Piece) {
+	i := sort.Search(len(r.Shown), func(i int) bool { return r.Shown[i].Lo > p.Lo })
+	r.Shown = slices.Insert(slices.Clone(r.Shown), i, p)
 }

@@ -33,6 +33,56 @@ type Copy struct {
 	Active  int
 	// Brk is the program break that replay emulates, 0 until the first brk.
 	Brk uint64
+	// Shown is the memory of a rebuilt process that maps pages of its image in
+	// place of what belongs there: anonymous memory, or with File set that file's
+	// content. A call that would bring the latter back (madvise) must be told.
+	// Forks share the slice: it is replaced, not changed.
+	Shown []Piece
+}
+
+// Piece is a range of memory that has to do with a file of the recording: it
+// shows, or showed, its content from Off on. File 0 is none: plain data.
+type Piece struct {
+	Range
+	File uint32
+	Off  uint64
+}
+
+// Cut returns sorted pieces without what they have in r.
+func Cut(pieces []Piece, r Range) []Piece {
+	out := pieces[:0:0]
+	for _, p := range pieces {
+		if p.Lo < r.Lo {
+			a := p
+			a.Hi = min(p.Hi, r.Lo)
+			out = append(out, a)
+		}
+		if p.Hi > r.Hi {
+			if p.Lo < r.Hi {
+				p.Off += r.Hi - p.Lo
+				p.Lo = r.Hi
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Within returns the parts of sorted pieces in r.
+func Within(pieces []Piece, r Range) []Piece {
+	var out []Piece
+	for _, p := range pieces {
+		if p.Hi <= r.Lo || p.Lo >= r.Hi {
+			continue
+		}
+		if p.Lo < r.Lo {
+			p.Off += r.Lo - p.Lo
+			p.Lo = r.Lo
+		}
+		p.Hi = min(p.Hi, r.Hi)
+		out = append(out, p)
+	}
+	return out
 }
 
 // ForkTask forks the process of task t, which must be at a stop in user mode,
@@ -146,7 +196,7 @@ func (c *Copy) Fork() (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Copy{Task: t, Lineage: lin, Threads: make(map[int]*Thread, len(c.Threads)), Active: c.Active, Brk: c.Brk}
+	n := &Copy{Task: t, Lineage: lin, Threads: make(map[int]*Thread, len(c.Threads)), Active: c.Active, Brk: c.Brk, Shown: c.Shown}
 	for id, th := range c.Threads {
 		d := *th
 		n.Threads[id] = &d
@@ -241,12 +291,25 @@ func (c *Copy) Written() (PageSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Union(append(slices.Clone(c.Lineage.deltas), x)...), nil
+	return Union(append(slices.Clone(c.Lineage.deltas), x, c.Lineage.moved)...), nil
 }
 
 // Differing returns a superset of the pages whose content can differ between
-// two processes of the same program, given by space and lineage.
+// two processes of the same program, given by space and lineage. Between
+// processes without a common ancestor, built from different images, it is all
+// memory that is not as its mapping shows it by itself.
 func Differing(sa *Space, a *Lineage, sb *Space, b *Lineage) (PageSet, error) {
+	if ra, rb := a.root(), b.root(); ra != rb {
+		xa, err := sa.Anonymous()
+		if err != nil {
+			return nil, err
+		}
+		xb, err := sb.Anonymous()
+		if err != nil {
+			return nil, err
+		}
+		return Union(xa, xb, ra.shown, rb.shown), nil
+	}
 	xa, err := sa.exclusive()
 	if err != nil {
 		return nil, err
@@ -255,7 +318,7 @@ func Differing(sa *Space, a *Lineage, sb *Space, b *Lineage) (PageSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Union(xa, xb, between(a, b)), nil
+	return Union(xa, xb, a.moved, b.moved, between(a, b)), nil
 }
 
 // FirstDifference compares the pages in set of two spaces and returns the first

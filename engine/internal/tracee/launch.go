@@ -17,7 +17,8 @@ type Spec struct {
 	Args  []string // argv, program name included
 	Env   []string
 	Dir   string
-	Files [3]*os.File // stdin, stdout, stderr
+	Files [3]*os.File // stdin, stdout, stderr; a nil one is closed
+	Extra []*os.File  // further files, descriptors 3 and up
 	// Terminal makes the program the leader of a new session whose controlling
 	// terminal is Files[0]; otherwise it stays in the caller's session.
 	Terminal bool
@@ -43,7 +44,7 @@ func Launch(spec Spec) (*Task, error) {
 		}
 	}
 	attr := &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Sys: &syscall.SysProcAttr{Ptrace: true}}
-	for _, f := range spec.Files {
+	for _, f := range append(spec.Files[:], spec.Extra...) {
 		attr.Files = append(attr.Files, f.Fd())
 	}
 	if spec.Terminal {

@@ -55,3 +55,46 @@ func Union(sets ...PageSet) PageSet {
 	}
 	return out
 }
+
+// And returns the pages that are in both sets.
+func (s PageSet) And(t PageSet) PageSet {
+	var out PageSet
+	for len(s) > 0 && len(t) > 0 {
+		lo, hi := max(s[0].Lo, t[0].Lo), min(s[0].Hi, t[0].Hi)
+		if lo < hi {
+			out = append(out, Range{lo, hi})
+		}
+		if s[0].Hi <= t[0].Hi {
+			s = s[1:]
+		} else {
+			t = t[1:]
+		}
+	}
+	return out
+}
+
+// Not returns the pages of s that are not in t.
+func (s PageSet) Not(t PageSet) PageSet {
+	var out PageSet
+	for _, r := range s {
+		for len(t) > 0 && t[0].Hi <= r.Lo {
+			t = t[1:]
+		}
+		for i := 0; i < len(t) && t[i].Lo < r.Hi; i++ {
+			if r.Lo < t[i].Lo {
+				out = append(out, Range{r.Lo, t[i].Lo})
+			}
+			r.Lo = min(t[i].Hi, r.Hi)
+		}
+		if r.Lo < r.Hi {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Clip returns the pages of s in r.
+func (s PageSet) Clip(r Range) PageSet { return s.And(PageSet{r}) }
+
+// With returns s with the pages of r.
+func (s PageSet) With(r Range) PageSet { return Union(s, PageSet{r}) }

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -148,5 +149,29 @@ func TestUnion(t *testing.T) {
 	u := Union(p(1, 2, 9), p(2, 3), nil, p(7, 8))
 	if len(u) != 2 || u.Pages() != 6 || !u.Has(3*PageSize+5) || u.Has(4*PageSize) {
 		t.Errorf("union is %v", u)
+	}
+}
+
+func TestSetArithmetic(t *testing.T) {
+	rng := func(pairs ...uint64) PageSet {
+		var s PageSet
+		for i := 0; i < len(pairs); i += 2 {
+			s = append(s, Range{pairs[i] * PageSize, pairs[i+1] * PageSize})
+		}
+		return s
+	}
+	for _, c := range []struct{ a, b, and, not PageSet }{
+		{rng(1, 5), rng(2, 3), rng(2, 3), rng(1, 2, 3, 5)},
+		{rng(1, 5), nil, nil, rng(1, 5)},
+		{rng(1, 5, 7, 9), rng(0, 2, 4, 8), rng(1, 2, 4, 5, 7, 8), rng(2, 4, 8, 9)},
+		{rng(1, 2, 3, 4, 5, 6), rng(0, 9), rng(1, 2, 3, 4, 5, 6), nil},
+		{rng(0, 9), rng(1, 2, 3, 4), rng(1, 2, 3, 4), rng(0, 1, 2, 3, 4, 9)},
+	} {
+		if got := c.a.And(c.b); !slices.Equal(got, c.and) {
+			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.and)
+		}
+		if got := c.a.Not(c.b); !slices.Equal(got, c.not) {
+			t.Errorf("%v not %v: %v, want %v", c.a, c.b, got, c.not)
+		}
 	}
 }
