@@ -49,9 +49,12 @@ func targetStatus(err error) error {
 // launch is live.Launch with an exit status and a hint on its errors.
 func launch(ctx context.Context, p live.Program, std [3]*os.File) (*engine.Session, error) {
 	s, err := live.Launch(ctx, p, std)
+	var file *live.FileError
 	switch {
 	case err == nil:
 		return s, nil
+	case errors.As(err, &file):
+		return nil, withStatus(exitUsage, err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return nil, withStatus(exitMachine, fmt.Errorf("%s cannot be traced here: %w (see: yore doctor)", p.Args[0], err))
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):

@@ -162,12 +162,7 @@ func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl
 	b, err := gdb.Start(ctx, exe, socket, gdb.Options{
 		Path: f.GDB, NoInit: p.NX, PreExec: early, Print: prompt.Print, OnRun: prompt.Running,
 	})
-	var missing *gdb.NotFoundError
-	var old *gdb.TooOldError
-	if errors.As(err, &missing) || errors.As(err, &old) {
-		return nil, withStatus(exitMachine, err)
-	}
-	return b, err
+	return b, withStatus(exitMachine, err)
 }
 
 // mayQuit asks before a program that still runs, and its history, are given up.

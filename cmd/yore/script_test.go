@@ -1,8 +1,12 @@
 package main
 
 import (
+	"debug/elf"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"yore/engine/trace"
+	"yore/testprogs"
 )
 
 // The scripts of testdata/script run this test binary as `yore`.
@@ -26,11 +31,14 @@ func TestScripts(t *testing.T) {
 
 func scriptParams() testscript.Params {
 	return testscript.Params{
+		Deadline:            time.Now().Add(time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":           scriptStatus,
 			"sample-recording": scriptRecording,
+			"program":          scriptProgram,
+			"elf":              scriptELF,
 		},
 	}
 }
@@ -81,4 +89,49 @@ func scriptRecording(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(r.Close())
+}
+
+// scriptProgram is `program NAME [FLAGS...]`: builds a sample program, copies it
+// into the script's directory, and sets $NAME to its path and, for each mark of
+// its source, $NAME_MARK to that line's number. A script that uses it begins with
+// [!exec:gcc] skip 'gcc is not installed'.
+func scriptProgram(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: program NAME [FLAGS...]")
+	}
+	p, err := testprogs.Find(args[0])
+	ts.Check(err)
+	built, err := p.Make(args[1:]...)
+	ts.Check(err)
+	b, err := os.ReadFile(built)
+	ts.Check(err)
+	name := filepath.Base(args[0])
+	path := ts.MkAbs(name)
+	ts.Check(os.WriteFile(path, b, 0o755))
+	ts.Setenv(name, path)
+	source, err := os.ReadFile(p.Path)
+	ts.Check(err)
+	for _, m := range regexp.MustCompile(`\bMARK (\w+)`).FindAllSubmatch(source, -1) {
+		line, err := p.Line(string(m[1]))
+		ts.Check(err)
+		ts.Setenv(name+"_"+string(m[1]), strconv.Itoa(line))
+	}
+}
+
+// scriptELF is `elf FILE i386|aarch64`: writes the header of a program for
+// another machine.
+func scriptELF(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: elf FILE MACHINE")
+	}
+	var b []byte
+	switch args[1] {
+	case "i386":
+		b = elfFile(elf.ELFCLASS32, elf.ELFDATA2LSB, elf.ET_EXEC, elf.EM_386, "")
+	case "aarch64":
+		b = elfFile(elf.ELFCLASS64, elf.ELFDATA2LSB, elf.ET_EXEC, elf.EM_AARCH64, "")
+	default:
+		ts.Fatalf("no machine %s", args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o755))
 }

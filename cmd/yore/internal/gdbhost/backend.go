@@ -329,9 +329,9 @@ func (b *backend) Evaluate(ctx context.Context, x debugger.Expression) (string, 
 	case a.Value != nil:
 		return *a.Value, nil
 	case limited.Err() != nil:
-		return "", fmt.Errorf("evaluation took longer than %v: %w", evalLimit, debugger.ErrUnknown)
+		return "", &debugger.UnknownError{Reason: fmt.Sprintf("Its evaluation takes longer than %v.", evalLimit)}
 	}
-	return "", fmt.Errorf("%w: %s", debugger.ErrUnknown, a.Unknown)
+	return "", &debugger.UnknownError{Reason: a.Unknown}
 }
 
 // Resolve is part of debugger.Backend. gdb has resolved the verb already.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -23,6 +22,15 @@ type Program struct {
 	CheckpointEvery            time.Duration
 	CheckpointMemory           int64
 }
+
+// FileError says that a file which a Program names cannot be opened.
+type FileError struct {
+	Flag string // of the command line
+	Err  error
+}
+
+func (e *FileError) Error() string { return e.Flag + ": " + e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
 
 // Launch starts the program under the engine. Its standard streams are the
 // files that p names; those that it does not name are of std, and a nil in std
@@ -49,7 +57,7 @@ func (p *Program) open(std *[3]*os.File) (opened []*os.File, err error) {
 	if p.TTY != "" {
 		f, err := os.OpenFile(p.TTY, os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
-			return nil, fmt.Errorf("--tty: %w", err)
+			return nil, &FileError{"--tty", err}
 		}
 		*std = [3]*os.File{f, f, f}
 		return []*os.File{f}, nil
@@ -68,7 +76,7 @@ func (p *Program) open(std *[3]*os.File) (opened []*os.File, err error) {
 		}
 		f, err := os.OpenFile(s.name, s.mode|unix.O_NOCTTY, 0o666)
 		if err != nil {
-			return opened, fmt.Errorf("%s: %w", s.flag, err)
+			return opened, &FileError{s.flag, err}
 		}
 		opened = append(opened, f)
 		std[i] = f
