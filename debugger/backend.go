@@ -68,12 +68,18 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string { return e.Reason }
 
+// ErrUnknown is an UnknownError to wrap.
+var ErrUnknown error = &UnknownError{"no value here"}
+
 // Outcome is what a command did to the program.
 type Outcome struct {
-	Moved bool   // it was resumed, other than for a call in an expression
-	Edge  bool   // its last stop was an edge of history
-	At    Place  // where its last stop was; zero when the backend did not say
-	Why   string // the backend's word for the reason of its last stop
+	Moved bool // it was resumed, other than for a call in an expression
+	Edge  bool // its last stop was an edge of history
+	// InCall: it is stopped inside a function that an expression called, in a
+	// diversion that must not end yet.
+	InCall bool
+	At     Place  // where its last stop was; zero when the backend did not say
+	Why    string // the backend's word for the reason of its last stop
 }
 
 // Place is a location and its thread.

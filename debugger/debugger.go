@@ -53,6 +53,7 @@ type Debugger struct {
 	bookmarks map[string]bookmark
 	exact     map[string]bool // words that are the backend's, as found out
 	depth     int             // of Execute, through `source`
+	inCall    bool            // the last command left a function called by an expression unfinished
 }
 
 // bookmark is a named point of history.
@@ -125,8 +126,11 @@ func (d *Debugger) ExecuteBlock(ctx context.Context, lines []string) error {
 
 // top runs a top-level command. Inside `source` each line counts as one.
 func (d *Debugger) top(ctx context.Context, line string, f func(context.Context) (Outcome, error)) error {
-	d.tl.EndDiversion()
+	if !d.inCall {
+		d.tl.EndDiversion()
+	}
 	out, err := f(ctx)
+	d.inCall = out.InCall
 	if out.Moved {
 		// The stop is recorded even when the command was cancelled or failed.
 		ctx := context.WithoutCancel(ctx)

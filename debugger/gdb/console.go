@@ -25,7 +25,9 @@ func (g *Backend) Console(ctx context.Context, line string) (debugger.Outcome, e
 		if gone(err) {
 			return err
 		}
-		return errors.Join(err, g.after(context.WithoutCancel(ctx), out))
+		err = errors.Join(err, g.after(context.WithoutCancel(ctx), out))
+		out.InCall = g.inCall
+		return err
 	})
 	return out, unjoin(err)
 }
@@ -46,7 +48,9 @@ func (g *Backend) Script(ctx context.Context, lines []string) (debugger.Outcome,
 		if gone(err) {
 			return err
 		}
-		return errors.Join(plain(file, err), g.after(context.WithoutCancel(ctx), out))
+		err = errors.Join(plain(file, err), g.after(context.WithoutCancel(ctx), out))
+		out.InCall = g.inCall
+		return err
 	})
 	return out, unjoin(err)
 }
@@ -105,6 +109,11 @@ func (g *Backend) after(ctx context.Context, out debugger.Outcome) error {
 	selected, created := g.ev.selected, g.ev.created
 	bp := g.breaks.get(created)
 	g.mu.Unlock()
+	if out.InCall {
+		if err := g.callOver(ctx); err != nil {
+			return err
+		}
+	}
 	if out.Edge {
 		if err := g.libraries(ctx); err != nil {
 			return err
@@ -126,6 +135,24 @@ func (g *Backend) after(ctx context.Context, out debugger.Outcome) error {
 	}
 	what := bp.Text("what")
 	return fmt.Errorf("watchpoint %s is not kept: gdb could check %s only after every instruction; `reverse-watch %s` finds its latest change", created, what, what)
+}
+
+// callOver finds out whether the program has left the function that an
+// expression called.
+func (g *Backend) callOver(ctx context.Context) error {
+	_, res, err := g.capture(ctx, "-stack-list-frames")
+	if err != nil {
+		return notRefusal(err)
+	}
+	for _, f := range res.Fields.List("stack").Tuples() {
+		if f.Text("func") == "<function called from gdb>" {
+			return nil
+		}
+	}
+	g.mu.Lock()
+	g.inCall = false
+	g.mu.Unlock()
+	return nil
 }
 
 // tellThread tells the server which thread is selected.

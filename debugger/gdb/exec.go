@@ -27,6 +27,7 @@ type events struct {
 	stopped  bool
 	selected bool          // the person selected another thread
 	created  string        // number of the last breakpoint made
+	edge     bool          // gdb said that history goes no further
 	late     *gdbmi.Result // the command's failure after it had resumed the program
 }
 
@@ -77,8 +78,16 @@ func (g *Backend) onStream(s gdbmi.Stream) {
 		return
 	}
 	g.flush()
+	if strings.Contains(s.Text, noMoreHistory) {
+		g.ev.edge = true
+	}
 	g.text(s.Text)
 }
+
+// noMoreHistory is what gdb prints at an edge of history. It gives no reason
+// with the stop then, but for a step of several instructions, where the reason
+// is that of a step.
+const noMoreHistory = "No more reverse-execution history."
 
 func (g *Backend) onAsync(a gdbmi.Async) {
 	g.mu.Lock()
@@ -86,7 +95,7 @@ func (g *Backend) onAsync(a gdbmi.Async) {
 	switch a.Class {
 	case "running":
 		g.flush()
-		g.ev.ran = true
+		g.ev.ran, g.ev.edge = true, false
 		if !g.running {
 			g.running = true
 			g.runs++
@@ -247,14 +256,19 @@ func console(line string) string { return "-interpreter-exec console " + gdbmi.Q
 func (g *Backend) outcome() debugger.Outcome {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.ev.ran {
-		return debugger.Outcome{}
+	// A stop without a resume is a breakpoint in a function that an expression
+	// calls: the program itself has not moved.
+	if g.ev.stopped && !g.ev.ran {
+		g.inCall = true
+	}
+	if !g.ev.ran || g.inCall {
+		return debugger.Outcome{InCall: g.inCall}
 	}
 	out := debugger.Outcome{Moved: true, Why: g.ev.stop.Text("reason")}
 	frame := g.ev.stop.Tuple("frame")
-	// At an edge of history gdb gives no reason; nor does it after a breakpoint
-	// whose commands begin with `silent`, but then it gives no frame either.
-	out.Edge = out.Why == "" && frame != nil
+	// No reason is given after a breakpoint whose commands begin with `silent`,
+	// either, but then there is no frame.
+	out.Edge = g.ev.edge || out.Why == "" && frame != nil
 	out.At.Location = location(frame)
 	out.At.Thread = number(g.ev.stop.Text("thread-id"))
 	return out

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"yore/debugger"
@@ -25,7 +26,7 @@ type expression struct {
 
 	activation bool
 	function   string
-	cfa        string // the stack pointer in the caller, as gdb prints it
+	cfa        string // the frame's canonical address
 	tid        int
 }
 
@@ -84,9 +85,6 @@ func (g *Backend) bind(ctx context.Context, e *expression) error {
 		}
 	}
 	e.cfa, err = g.frameAddress(ctx, "", level)
-	if err != nil && refusal(err) != nil {
-		return fmt.Errorf("%s names variables of %s, whose frame cannot be told from others: %w", e.text, e.function, err)
-	}
 	return err
 }
 
@@ -103,8 +101,11 @@ func (g *Backend) locals(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// frameAddress returns a frame's canonical address: the stack pointer of its
-// caller. thread is an option such as "--thread 2 ", or "" for the selected one.
+var frameAt = regexp.MustCompile(`(?:Stack frame|, frame) at (0x[0-9a-f]+):`)
+
+// frameAddress returns a frame's canonical address, which stays the same while
+// the frame lives. thread is an option such as "--thread 2 ", or "" for the
+// selected one.
 func (g *Backend) frameAddress(ctx context.Context, thread string, level int) (string, error) {
 	if thread == "" {
 		_, res, err := g.capture(ctx, "-thread-info")
@@ -113,8 +114,15 @@ func (g *Backend) frameAddress(ctx context.Context, thread string, level int) (s
 		}
 		thread = "--thread " + res.Fields.Text("current-thread-id") + " "
 	}
-	_, res, err := g.capture(ctx, fmt.Sprintf("-data-evaluate-expression %s--frame %d (long)$sp", thread, level+1))
-	return res.Fields.Text("value"), err
+	text, err := g.captured(ctx, fmt.Sprintf("-interpreter-exec %s--frame %d console \"info frame\"", thread, level))
+	if err != nil {
+		return "", err
+	}
+	m := frameAt.FindStringSubmatch(text)
+	if m == nil {
+		return "", fmt.Errorf("gdb does not say where frame %d is", level)
+	}
+	return m[1], nil
 }
 
 // errNoFrame says that an activation does not exist at present.
@@ -145,10 +153,10 @@ func (g *Backend) findFrame(ctx context.Context, e *expression) (level int, thre
 		}
 		level := number(f.Text("level"))
 		cfa, err := g.frameAddress(ctx, thread, level)
-		if err != nil && refusal(err) == nil {
+		if err != nil {
 			return 0, "", err
 		}
-		if err == nil && cfa == e.cfa {
+		if cfa == e.cfa {
 			return level, thread, nil
 		}
 	}

@@ -24,7 +24,7 @@ const Oldest = 10
 type Options struct {
 	Path    string   // of gdb; "" is gdb on PATH
 	NoInit  bool     // -nx: read no .gdbinit
-	PreExec []string // -iex commands, executed before anything is loaded
+	PreExec []string // -iex commands, executed before anything is loaded, after .gdbinit
 	Dir     string   // working directory, "" for ours
 	Env     []string // added to our environment, K=V
 	// Print shows gdb's console output to the person. It is called from one
@@ -58,8 +58,8 @@ type Backend struct {
 	breaks  breakpoints
 	params  params
 
+	inCall    bool // stopped inside a function that an expression called
 	quiet     bool
-	threads   bool // the person selected another thread: tell the server
 	gone      error
 	evalLimit time.Duration
 }
@@ -150,7 +150,7 @@ func (g *Backend) start(ctx context.Context) error {
 		args = append(args, "-iex", c)
 	}
 	g.mu.Lock()
-	g.ev, g.running = events{}, false
+	g.ev, g.running, g.inCall = events{}, false, false
 	g.mu.Unlock()
 	show := g.show()
 	conn, err := gdbmi.Start(gdbmi.Config{
@@ -199,7 +199,8 @@ func (g *Backend) settle(ctx context.Context, show func()) error {
 	g.params.forget() // they are ours, not the person's
 	g.mu.Unlock()
 	if g.exe != "" {
-		text, err = g.captured(ctx, "-file-exec-and-symbols "+gdbmi.Quote(g.exe))
+		// The machine command does not say whether there are symbols.
+		text, err = g.captured(ctx, console("file "+gdbmi.Quote(g.exe)))
 		if err != nil {
 			return fmt.Errorf("gdb cannot load %s: %w", g.exe, err)
 		}

@@ -144,7 +144,10 @@ var frameLevel = regexp.MustCompile(`^#\d+ +`)
 // without the frame's level.
 func stopText(s string) string { return frameLevel.ReplaceAllString(s, "") }
 
-var lineStart = regexp.MustCompile(`^Line \d+ of .* starts at address (0x[0-9a-f]+)( <[^+>]*>)?`)
+var (
+	lineStart = regexp.MustCompile(`^Line \d+ of .* starts at address (0x[0-9a-f]+)(?: <(.*)>)? and ends at`)
+	offset    = regexp.MustCompile(`\+\d+$`) // behind a symbol's name
+)
 
 // lineRange is a range of code that belongs to one line of the source.
 type lineRange struct {
@@ -168,5 +171,5 @@ func parseLine(text string) lineRange {
 		return lineRange{}
 	}
 	start, _ := strconv.ParseUint(m[1], 0, 64)
-	return lineRange{start: start, entry: m[2] != ""}
+	return lineRange{start: start, entry: m[2] != "" && !offset.MatchString(m[2])}
 }

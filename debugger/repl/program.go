@@ -21,7 +21,7 @@ type program struct {
 	r    *REPL
 	tty  *os.File
 	conn syscall.RawConn
-	cook bool // our output is no terminal: give it plain newlines
+	cook bool // our output is no terminal
 	held bool // a carriage return at the end of the last read, not yet printed
 
 	mu        sync.Mutex
@@ -95,9 +95,14 @@ func (p *program) copy(fd int) bool {
 	}
 }
 
-// cooked turns the terminal's line ends into plain ones for a pipe or a file.
+// cooked turns the terminal's line ends into plain ones: for a pipe or a file,
+// and for a terminal that makes its own of them.
 func (p *program) cooked(b []byte) []byte {
-	if !p.cook {
+	if !p.cook && p.r.raw {
+		if p.held {
+			p.held = false
+			b = append([]byte{'\r'}, b...)
+		}
 		return b
 	}
 	if p.held {
@@ -167,11 +172,10 @@ func (p *proxy) run() {
 		if !p.live() {
 			continue
 		}
-		old, err := term.MakeRaw(int(p.r.opts.Stdin.Fd()))
+		old, err := p.makeRaw()
 		if err != nil {
 			return
 		}
-		p.setRaw(true)
 		p.r.program.resize()
 		size := make(chan os.Signal, 1)
 		signal.Notify(size, unix.SIGWINCH)
@@ -189,16 +193,26 @@ func (p *proxy) run() {
 		p.forward()
 		signal.Stop(size)
 		close(stopped)
-		term.Restore(int(p.r.opts.Stdin.Fd()), old)
-		p.setRaw(false)
+		p.restore(old)
 		return
 	}
 }
 
-func (p *proxy) setRaw(raw bool) {
+// makeRaw and restore switch the terminal's mode. Nothing is printed meanwhile:
+// the mode says which newlines the terminal wants.
+func (p *proxy) makeRaw() (*term.State, error) {
 	p.r.mu.Lock()
-	p.r.raw = raw
-	p.r.mu.Unlock()
+	defer p.r.mu.Unlock()
+	old, err := term.MakeRaw(int(p.r.opts.Stdin.Fd()))
+	p.r.raw = err == nil
+	return old, err
+}
+
+func (p *proxy) restore(old *term.State) {
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
+	term.Restore(int(p.r.opts.Stdin.Fd()), old)
+	p.r.raw = false
 }
 
 // woken waits for the end, for a time at most, and reports whether it came.
