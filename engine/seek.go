@@ -95,6 +95,10 @@ func (s *Session) seek(ctx context.Context, pos timeline.Position) (timeline.Sto
 type Mark struct {
 	s *Session
 	p place
+	// at is the coordinate since mark from, when that is not nil.
+	from     *Mark
+	at       locate.Coord
+	released bool
 }
 
 // Mark returns a handle to the present.
@@ -109,7 +113,7 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 			p.frontier, p.base, p.known, p.win = false, c, true, nil
 			p.at = locate.Coord{}
 			c.users++
-			m = &Mark{s, p}
+			m = &Mark{s: s, p: p}
 			return nil
 		}
 		kept, err := s.keep()
@@ -119,7 +123,7 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 		if kept.base != nil {
 			kept.base.users++
 		}
-		m = &Mark{s, kept}
+		m = &Mark{s: s, p: kept}
 		return nil
 	})
 	return m, err
@@ -128,6 +132,7 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 // Release gives the mark up.
 func (m *Mark) Release() {
 	m.s.do(context.Background(), func() error {
+		m.released, m.from = true, nil
 		if m.p.r != nil {
 			m.p.r.Kill()
 			m.p.r = nil
@@ -237,7 +242,9 @@ func (s *Session) AtFrontier() (yes bool) {
 func (s *Session) EventTime(event int64) time.Duration { return s.eventTime(event) }
 
 // EventAtTime returns the last event that is not after a time.
-func (s *Session) EventAtTime(d time.Duration) int64 {
+func (s *Session) EventAtTime(d time.Duration) int64 { return s.eventAtTime(d) }
+
+func (s *Session) eventAtTime(d time.Duration) int64 {
 	lo, hi := int64(0), s.log.Len()
 	for lo+1 < hi {
 		m := (lo + hi) / 2

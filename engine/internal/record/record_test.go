@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
 	"yore/engine/trace"
+	"yore/testprogs"
 )
 
 // tape is a log in memory.
@@ -29,17 +31,31 @@ func (p *tape) Len() int64                       { return int64(len(p.events)) }
 // checkpoints on the way, and compares the end states.
 func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
 	t.Helper()
+	return roundTripIn(t, "", args...)
+}
+
+// roundTripIn is roundTrip with an input for the program.
+func roundTripIn(t *testing.T, input string, args ...string) (*Recorder, *tape) {
+	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		t.Skip(err)
 	}
-	in, _ := os.Open("/dev/null")
-	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in"), []byte(input), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.Open(filepath.Join(dir, "in"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	out, err := os.Create(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); out.Close() })
 	task, err := tracee.Launch(tracee.Spec{Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{in, out, out}})
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +106,8 @@ func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
 	}
 	t.Logf("%v: recorded %d events in %v, %+v, %+v", args, log.Len(), time.Since(t0), r.Ended(), r.Stats)
 	env := &replay.Env{Log: log, Stubs: r.Stubs(), FilePath: r.Files().Path, Restore: func(i int64) (*tracee.Copy, error) { return execs[i].Fork() }}
+	text, _ := os.ReadFile(out.Name())
+	t.Logf("output: %.300s", text)
 	final, err := r.Freeze()
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +125,7 @@ func roundTrip(t *testing.T, args ...string) (*Recorder, *tape) {
 		if p.n < 5 {
 			t.Logf("from event %d: replayed in %v", p.n, time.Since(t1))
 		}
-		compareStates(t, run, final, len(execs) > 0)
+		compareStates(t, run, final)
 		run.Kill()
 	}
 	return r, log
@@ -121,7 +139,7 @@ func explain(t *testing.T, log *tape, at int64) {
 }
 
 // compareStates holds every byte and register of a against b.
-func compareStates(t *testing.T, a *replay.Runner, b *tracee.Copy, execs bool) {
+func compareStates(t *testing.T, a *replay.Runner, b *tracee.Copy) {
 	t.Helper()
 	for _, id := range b.Live() {
 		x, err := a.ThreadRegs(id)
@@ -134,24 +152,22 @@ func compareStates(t *testing.T, a *replay.Runner, b *tracee.Copy, execs bool) {
 			t.Errorf("thread %d: registers differ:\n%+v\n%+v", id, x, y)
 		}
 	}
-	maps, err := b.Space.Maps()
+	x, err := a.Space.Anonymous()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range maps {
-		if m.Kernel() || m.Hi-m.Lo > 1<<30 {
-			continue
+	y, err := b.Space.Anonymous()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := tracee.Union(x, y)
+	for range 3 {
+		addr, differs := tracee.FirstDifference(a.Space, b.Space, set, Ours)
+		if !differs {
+			break
 		}
-		set := tracee.PageSet{{Lo: m.Lo, Hi: m.Hi}}
-		for range 3 {
-			addr, differs := tracee.FirstDifference(a.Space, b.Space, set, Ours)
-			if !differs {
-				break
-			}
-			t.Errorf("memory differs at %#x (%s)", addr, m.Path)
-			p := addr &^ 4095
-			set[0].Lo = p + 4096
-		}
+		t.Errorf("memory differs at %#x", addr)
+		set = set.From(addr&^4095 + 4096)
 	}
 }
 
@@ -205,6 +221,33 @@ func TestPreemption(t *testing.T) {
 		for _, opt := range []string{"-O0", "-O2"} {
 			t.Run(name+opt, func(t *testing.T) { roundTrip(t, build(t, src, opt)) })
 		}
+	}
+}
+
+// TestPrograms round-trips every sample program.
+func TestPrograms(t *testing.T) {
+	all, err := testprogs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Lang == "sql" || strings.HasPrefix(p.Name, "bench/") {
+			continue
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			args := append([]string{testprogs.Build(t, p.Name)}, p.Args...)
+			if p.Lang == "py" {
+				args = append([]string{"python3"}, args...)
+			}
+			r, _ := roundTripIn(t, p.Stdin, args...)
+			want := Ending{Code: p.Exit}
+			if p.Signal != 0 {
+				want = Ending{Signaled: true, Code: p.Signal}
+			}
+			if got := *r.Ended(); got.Signaled != want.Signaled || got.Code != want.Code {
+				t.Errorf("ended %+v, want %+v", got, want)
+			}
+		})
 	}
 }
 

@@ -225,17 +225,20 @@ func (r *Recorder) reap() {
 	r.cur = nil
 }
 
-// Kill ends the program.
+// Kill ends the program and reaps all its tasks. The leader can be reaped only
+// after the others, one of which may be too young to be known here.
 func (r *Recorder) Kill() {
 	unix.Kill(r.pid, unix.SIGKILL)
-	for len(r.threads) > 0 {
-		for id, t := range r.threads {
-			if _, st, err := ptrace.Wait(id, 0); err != nil || !st.Stopped() {
-				t.closeStat()
-				delete(r.threads, id)
-			}
+	for {
+		id, st, err := ptrace.Wait(-1, 0)
+		if err != nil || id == r.pid && !st.Stopped() {
+			break
 		}
 	}
+	for _, t := range r.threads {
+		t.closeStat()
+	}
+	clear(r.threads)
 	r.space.Close()
 }
 

@@ -26,6 +26,17 @@ func (s PageSet) Has(addr uint64) bool {
 	return i < len(s) && s[i].Lo <= addr
 }
 
+// From returns the pages of s at or above addr.
+func (s PageSet) From(addr uint64) PageSet {
+	var out PageSet
+	for _, r := range s {
+		if r.Hi > addr {
+			out = append(out, Range{max(r.Lo, addr), r.Hi})
+		}
+	}
+	return out
+}
+
 // add appends r, which must not begin before the last range of s.
 func (s PageSet) add(r Range) PageSet {
 	if n := len(s); n > 0 && s[n-1].Hi >= r.Lo {

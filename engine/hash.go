@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+
+	"yore/engine/internal/record"
+	"yore/engine/internal/tracee"
+)
+
+// Hash returns a hash of the present state: all threads' registers and all
+// private memory with content of its own. Equal states have equal hashes.
+func (s *Session) Hash(ctx context.Context) (h uint64, err error) {
+	err = s.do(ctx, func() error {
+		if s.here.frontier {
+			c, err := s.keepFrontier("")
+			if err != nil {
+				return err
+			}
+			h, err = hash(c.r.Copy)
+			return err
+		}
+		r, err := s.proc()
+		if err != nil {
+			return err
+		}
+		h, err = hash(r.Copy)
+		return err
+	})
+	return h, err
+}
+
+func hash(c *tracee.Copy) (uint64, error) {
+	d := xxhash.New()
+	var b [8]byte
+	put := func(v uint64) {
+		binary.LittleEndian.PutUint64(b[:], v)
+		d.Write(b[:])
+	}
+	for _, id := range c.Live() {
+		x, err := c.ThreadRegs(id)
+		if err != nil {
+			return 0, err
+		}
+		put(uint64(id))
+		const tfrf = 0x10100
+		for _, v := range []uint64{x.Rip, x.Rsp, x.Rax, x.Rbx, x.Rcx, x.Rdx, x.Rsi, x.Rdi, x.Rbp, x.R8, x.R9, x.R10,
+			x.R11, x.R12, x.R13, x.R14, x.R15, x.Eflags &^ tfrf, x.Fs_base, x.Gs_base} {
+			put(v)
+		}
+	}
+	set, err := c.Space.Anonymous()
+	if err != nil {
+		return 0, err
+	}
+	page := make([]byte, tracee.PageSize)
+	zero := make([]byte, tracee.PageSize)
+	for _, g := range set {
+		for p := g.Lo; p < g.Hi; p += tracee.PageSize {
+			if record.Ours(p) || c.Space.Read(p, page) != len(page) || string(page) == string(zero) {
+				continue
+			}
+			put(p)
+			d.Write(page)
+		}
+	}
+	return d.Sum64(), nil
+}
