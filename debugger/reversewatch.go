@@ -268,14 +268,17 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 	}
 	h.answer.guarantee = "latest"
 	if !out.Moved || out.Edge {
-		return out, true, nil
+		return h.never(ctx, out)
 	}
 	if h.bound.Activation() {
 		// A hit before the activation was entered is another variable's.
 		early, err := h.passed(ctx, h.first)
-		if err != nil || early {
-			out.Edge = true
+		if err != nil {
 			return out, true, err
+		}
+		if early {
+			out.Edge = true
+			return h.never(ctx, out)
 		}
 	}
 	v, err := h.value(ctx)
@@ -385,6 +388,20 @@ func (h *hunt) walk(ctx context.Context, b bracket) error {
 		}
 		block = min(2*block, maxBlock)
 	}
+}
+
+// never is the hardware's answer that there was no change. It is checked where
+// that matters: at the oldest point.
+func (h *hunt) never(ctx context.Context, out Outcome) (Outcome, bool, error) {
+	s, err := h.look(ctx, h.first)
+	if err != nil {
+		return out, true, err
+	}
+	if s != differs {
+		return out, true, nil
+	}
+	_, err = h.arrive(ctx, h.d.toMark(h.home))
+	return out, false, err
 }
 
 // passed reports whether the program is before a point.
