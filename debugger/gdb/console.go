@@ -109,6 +109,11 @@ func (g *Backend) after(ctx context.Context, out debugger.Outcome) error {
 	selected, created := g.ev.selected, g.ev.created
 	bp := g.breaks.get(created)
 	g.mu.Unlock()
+	if out.Moved {
+		if _, err := g.switched(ctx); err != nil { // gdb has said it
+			return err
+		}
+	}
 	if out.InCall {
 		if err := g.callOver(ctx); err != nil {
 			return err

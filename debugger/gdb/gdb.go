@@ -58,7 +58,8 @@ type Backend struct {
 	breaks  breakpoints
 	params  params
 
-	inCall    bool // stopped inside a function that an expression called
+	shown     string // the thread of the last stop shown, as gdb names its target
+	inCall    bool   // stopped inside a function that an expression called
 	quiet     bool
 	gone      error
 	evalLimit time.Duration

@@ -130,12 +130,40 @@ func (g *Backend) ShowStop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.opts.Print(stopText(text))
+	switched, err := g.switched(ctx)
+	if err != nil {
+		return err
+	}
+	g.opts.Print(switched + stopText(text))
 	text, err = g.captured(ctx, console("display"))
 	if err == nil {
 		g.opts.Print(text)
 	}
 	return err
+}
+
+// switched says which thread is selected, in gdb's words, when it is another one
+// than at the last stop that was shown.
+func (g *Backend) switched(ctx context.Context) (string, error) {
+	_, res, err := g.capture(ctx, "-thread-info")
+	if err != nil {
+		return "", err
+	}
+	current := res.Fields.Text("current-thread-id")
+	for _, t := range res.Fields.List("threads").Tuples() {
+		id := t.Text("target-id")
+		if t.Text("id") != current {
+			continue
+		}
+		g.mu.Lock()
+		old := g.shown
+		g.shown = id
+		g.mu.Unlock()
+		if old != "" && old != id {
+			return fmt.Sprintf("[Switching to %s]\n", id), nil
+		}
+	}
+	return "", nil
 }
 
 var frameLevel = regexp.MustCompile(`^#\d+ +`)
