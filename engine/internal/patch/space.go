@@ -22,6 +22,10 @@ const (
 	pageSize   = 4096
 	heapGrowth = 1 << 30
 	stackRoom  = 1 << 30
+	// aside is the preferred distance between code and its stubs: near enough
+	// for operands of large modules, and far from where the kernel puts the
+	// program's next mappings (just below the last ones) and heap.
+	aside = 5 << 28
 )
 
 // space is the set of busy ranges, sorted and disjoint.
@@ -128,24 +132,26 @@ func (p *pools) near(addr uint64, n int) *pool {
 			return x
 		}
 	}
-	// Outwards from the code in steps of 1 MB, below first: above is where
-	// heaps grow.
-	for k := uint64(1); k < reach>>20; k++ {
-		for _, c := range [2]uint64{addr&^0xfffff - k<<20, addr&^0xfffff + k<<20} {
-			if c < highest && within(c, addr) && p.space.free(c, c+poolSize) {
-				p.space.take(c, c+poolSize)
-				x := &pool{base: c}
-				p.all = append(p.all, x)
+	try := func(c uint64) *pool {
+		if c >= highest || !within(c, addr) || !p.space.free(c, c+poolSize) {
+			return nil
+		}
+		p.space.take(c, c+poolSize)
+		x := &pool{base: c}
+		p.all = append(p.all, x)
+		return x
+	}
+	mid := addr &^ 0xfffff
+	for k := uint64(0); k < aside; k += 1 << 20 {
+		// Both ways from the preferred distance, below the code first.
+		for _, c := range [4]uint64{mid - aside + k, mid + aside - k, mid - aside - k, mid + aside + k} {
+			if x := try(c); x != nil {
 				return x
 			}
 		}
 	}
-	// The low 4 MB that precede a fixed-address program.
-	for c := uint64(lowest); c < 0x400000; c += poolSize {
-		if within(c, addr) && p.space.free(c, c+poolSize) {
-			p.space.take(c, c+poolSize)
-			x := &pool{base: c}
-			p.all = append(p.all, x)
+	for c := uint64(lowest); c < 0x400000; c += poolSize { // below a fixed-address program
+		if x := try(c); x != nil {
 			return x
 		}
 	}
