@@ -43,6 +43,8 @@ func newRoot() *cobra.Command {
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(),
+		newRecord(),
+		newVerify(),
 		newGDB(),
 		newGdbserver(),
 		newInfo(),

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"yore/cmd/yore/internal/live"
 	"yore/debugger"
@@ -66,12 +64,9 @@ func (r *runner) check() error {
 
 // run debugs p, and again as often as the person says `run`.
 func (r *runner) run(p live.Program) error {
-	// Signals that end yore end the session in order: nothing is left behind.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGHUP)
-	defer stop()
 	stopAt, steps := r.stopAt, r.prompt.Commands.steps()
 	for {
-		ended, err := r.once(ctx, p, stopAt, steps)
+		ended, err := r.once(p, stopAt, steps)
 		var again *debugger.RerunError
 		switch {
 		case errors.As(err, &again):
@@ -95,18 +90,22 @@ func (r *runner) run(p live.Program) error {
 
 // once is one live run. It returns the program's exit status, as a shell would
 // give it.
-func (r *runner) once(ctx context.Context, p live.Program, stopAt string, steps []repl.Step) (status int, err error) {
+func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status int, err error) {
+	var open closers
+	defer open.close()
+	ctx, release := untilTerminated(open.close)
+	defer release()
 	s, err := launch(ctx, p, [3]*os.File{})
 	if err != nil {
 		return 0, err
 	}
-	defer s.Close()
+	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
 	server, err := live.Serve(ctx, target, "", gdbserver.Options{})
 	if err != nil {
 		return 0, err
 	}
-	defer server.Close()
+	open.add(func() { server.Close() })
 
 	const begin = "\x00begin"
 	prompt := repl.New(repl.Options{
@@ -114,12 +113,12 @@ func (r *runner) once(ctx context.Context, p live.Program, stopAt string, steps 
 		Batch: r.prompt.Batch, Terminal: s.Terminal(), Live: target.Live,
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
-	defer prompt.Close()
+	open.add(prompt.Close)
 	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, p.Path, server.Address)
 	if err != nil {
 		return 0, err
 	}
-	defer back.Close()
+	open.add(back.Close)
 	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{
 		CanRerun: !r.prompt.Batch,
 		OnQuit:   func(ui debugger.UI) bool { return mayQuit(ui, s) },
@@ -127,7 +126,7 @@ func (r *runner) once(ctx context.Context, p live.Program, stopAt string, steps 
 	if err != nil {
 		return 0, err
 	}
-	defer d.Close()
+	open.add(d.Close)
 	if back.NoDebugInfo() {
 		prompt.Print(fmt.Sprintf("%s has no debug information: there are instructions and symbols, but no lines or variables.\n", p.Args[0]))
 	}

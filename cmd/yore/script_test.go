@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 
 func scriptParams() testscript.Params {
 	return testscript.Params{
-		Deadline:            time.Now().Add(time.Minute),
+		Deadline:            time.Now().Add(4 * time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

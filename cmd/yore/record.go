@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"yore/engine"
+	"yore/engine/trace"
+)
+
+// recordFlags are the flags of `record`.
+type recordFlags struct {
+	dir        string
+	force      bool
+	quiet      bool
+	traceDirFD int
+	keepFailed string
+	untilFail  int
+	timeout    time.Duration
+	imageEvery time.Duration
+	disk       byteSize
+	portable   bool
+	program    sessionFlags
+}
+
+func newRecord() *cobra.Command {
+	f := &recordFlags{}
+	cmd := &cobra.Command{
+		Use:   "record [FLAGS] [--] PROG [ARGS...]",
+		Short: "run a program to its end and record it",
+		Long: "record runs a program without a debugger and writes what happened to a recording, which `replay` debugs\n" +
+			"and `verify` checks. It stands in for the program: standard streams, terminal, signals and exit status stay\n" +
+			"the program's own. At the end it names the recording on standard error.\n\n" +
+			"Exit status: the program's own (128+N for signal N); 125 when yore failed, 126 when the program cannot be\n" +
+			"executed, 127 when it was not found.",
+		Example: "  yore record ./prog arg\n  yore record -o crash.rec --timeout 1m -- ./server --port 0",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("record needs a program")
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			return f.run(cmd.ErrOrStderr(), args)
+		},
+	}
+	programArgs(cmd)
+	fs := cmd.Flags()
+	fs.StringVarP(&f.dir, "output", "o", "", "put the recording into `DIR`, which must not exist")
+	fs.BoolVar(&f.force, "force", false, "with -o: replace the recording that is in DIR")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing about the recording")
+	fs.IntVar(&f.traceDirFD, "print-trace-dir", -1, "write the recording's directory to descriptor `FD` at the start")
+	fs.StringVar(&f.keepFailed, "keep-failed", "", "keep only runs that fail, in `DIR`")
+	fs.IntVar(&f.untilFail, "until-fail", 0, "run up to `N` times, until a run fails; keep that one")
+	fs.DurationVar(&f.timeout, "timeout", 0, "end the program by SIGABRT after a `DURATION` such as 30s")
+	fs.DurationVar(&f.imageEvery, "image-every", 0, "the time between images of the program, a `DURATION`; 0 adapts")
+	fs.Var(&f.disk, "disk", "what the images may take, a `SIZE` such as 2G")
+	fs.BoolVar(&f.portable, "portable", false, "keep copies of all files that the program maps")
+	f.program.registerProgram(fs)
+	return cmd
+}
+
+func (f *recordFlags) check() error {
+	if err := f.program.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.force && f.dir == "":
+		return usagef("--force needs -o")
+	case f.dir != "" && (f.keepFailed != "" || f.untilFail != 0):
+		return usagef("-o cannot be combined with --keep-failed, --until-fail")
+	case f.untilFail < 0:
+		return usagef("--until-fail %d: is negative", f.untilFail)
+	case f.timeout < 0:
+		return usagef("--timeout %v: is negative", f.timeout)
+	case f.imageEvery < 0:
+		return usagef("--image-every %v: is negative", f.imageEvery)
+	}
+	return nil
+}
+
+// run records, once or with --until-fail as often as is needed.
+func (f *recordFlags) run(stderr io.Writer, words []string) error {
+	path, err := f.find(words)
+	if err != nil {
+		return err
+	}
+	store, err := openStore()
+	if err != nil {
+		return withStatus(exitSelf, err)
+	}
+	if f.keepFailed != "" {
+		dir, err := filepath.Abs(f.keepFailed)
+		if err != nil {
+			return withStatus(exitSelf, err)
+		}
+		store = trace.Store{Dir: dir}
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer signal.Stop(signals)
+	for n := 1; ; n++ {
+		status, err := f.once(stderr, store, path, words, signals)
+		if err != nil {
+			return err
+		}
+		if status != 0 || n >= f.untilFail {
+			return exited(status)
+		}
+	}
+}
+
+// once is one run. It returns the exit status of the stand-in.
+func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, words []string, signals <-chan os.Signal) (int, error) {
+	p := f.program.program(target{Path: path, Args: words})
+	opened, std, err := p.Streams([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
+	defer func() {
+		for _, x := range opened {
+			x.Close()
+		}
+	}()
+	if err != nil {
+		return 0, withStatus(exitUsage, err)
+	}
+	o := engine.RecordOptions{Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir, Files: std,
+		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals}
+	selective := f.keepFailed != "" || f.untilFail > 0
+	meta := engine.NewMeta(&o, versionLine())
+	switch {
+	case f.dir != "":
+		o.Recording, err = trace.CreateAt(f.dir, f.force, meta)
+	case selective:
+		o.Recording, err = store.Anonymous(meta)
+	default:
+		o.Recording, err = store.Create(path, meta)
+	}
+	if err != nil {
+		return 0, withStatus(exitSelf, err)
+	}
+	if f.traceDirFD >= 0 {
+		if _, err := unix.Write(f.traceDirFD, []byte(o.Recording.Dir()+"\n")); err != nil {
+			o.Recording.Discard()
+			return 0, usagef("--print-trace-dir=%d: %w", f.traceDirFD, err)
+		}
+	}
+	res, err := engine.Record(context.Background(), o)
+	var launch *engine.LaunchError
+	if errors.As(err, &launch) {
+		o.Recording.Discard()
+		return 0, launchStatus(launch)
+	}
+	failed := err != nil || res.Status() != 0 || res.TimedOut
+	keep := !selective || failed
+	if selective && failed {
+		if kerr := store.Keep(o.Recording, path); err == nil {
+			err = kerr
+		}
+	}
+	if !keep {
+		if derr := o.Recording.Discard(); err == nil {
+			err = derr
+		}
+	} else if cerr := o.Recording.Close(); err == nil {
+		err = cerr
+	}
+	if keep && !f.quiet {
+		fmt.Fprintf(stderr, "recording: %s\n", o.Recording.Dir())
+	}
+	if err != nil {
+		return 0, withStatus(exitSelf, fmt.Errorf("the recording is incomplete: %w", err))
+	}
+	return res.Status(), nil
+}
+
+// find is what a shell would execute for the first of words; a script will do.
+// Its errors have a shell's exit statuses.
+func (f *recordFlags) find(words []string) (string, error) {
+	s, err := newSniffer()
+	if err != nil {
+		return "", err
+	}
+	path, err := s.lookup(words[0])
+	if err == nil {
+		err = checkProgram(words[0], path, words[1:])
+	}
+	var t *targetError
+	switch {
+	case err == nil:
+		return path, nil
+	case !errors.As(err, &t):
+		return "", withStatus(exitSelf, err)
+	case t.Kind == problemMissing, t.Kind == problemNotFound:
+		return "", withStatus(exitNoFile, err)
+	case t.Kind == problemForeign && isScript(path) && mayExecute(path):
+		return path, nil
+	}
+	return "", withStatus(exitNoExec, err)
+}
+
+func isScript(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var b [2]byte
+	_, err = io.ReadFull(f, b[:])
+	return err == nil && string(b[:]) == "#!"
+}
+
+// launchStatus is the exit status of a program that did not start.
+func launchStatus(err *engine.LaunchError) error {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return withStatus(exitNoFile, err)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ELIBBAD):
+		return withStatus(exitNoExec, err)
+	}
+	return withStatus(exitSelf, err)
+}
+
+func newVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [RECORDING]",
+		Short: "replay a recording and compare it with what was recorded",
+		Long: "verify replays a recording from its beginning to its end and compares the program's registers and memory\n" +
+			"with fingerprints that were taken when it was recorded. RECORDING is a directory or a name in the store;\n" +
+			"left out, it is the latest. Exit status: 0 identical, 1 diverged.",
+		Args:              atMost(1),
+		ValidArgsFunction: completeRecordings,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := recordingArg(args)
+			if err != nil {
+				return err
+			}
+			v, err := engine.Verify(context.Background(), dir, nil)
+			var d *engine.Divergence
+			switch {
+			case errors.As(err, &d):
+				return withStatus(exitFailed, err)
+			case err != nil:
+				return recordingStatus(err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "verified: %d events, %d checkpoints\n", v.Events, v.Checkpoints)
+			return nil
+		},
+	}
+}
