@@ -317,7 +317,10 @@ func (t *Files) capture(id uint32, content io.Reader) error {
 		t.root.Remove(name + ".new")
 		return err
 	}
-	return t.update(id, func(f *File) { f.Captured, f.Size, f.Hash = true, n, hash })
+	return t.update(id, func(f *File) {
+		delete(t.same, f.key()) // its content may be another when it is added again
+		f.Captured, f.Size, f.Hash = true, n, hash
+	})
 }
 
 func fileName(id uint32) string { return filepath.Join(filesDir, strconv.FormatUint(uint64(id), 10)) }

@@ -9,7 +9,7 @@ import (
 
 // File is a file that the program has mapped.
 type File struct {
-	ID    uint32
+	ID    uint32 // 0 until an event refers to it
 	Path  string
 	Dev   uint64
 	Inode uint64
@@ -20,8 +20,7 @@ type File struct {
 	// reference.
 	Regular bool
 
-	announced bool
-	fd        int
+	fd int
 }
 
 // Files is the table of mapped files. It keeps each open, so that replay in the
@@ -29,6 +28,7 @@ type File struct {
 type Files struct {
 	byID []*File // index id-1
 	by   map[fileKey]*File
+	all  []*File
 }
 
 type fileKey struct {
@@ -40,13 +40,13 @@ func newFiles() *Files { return &Files{by: map[fileKey]*File{}} }
 
 // Close gives up the files.
 func (f *Files) Close() {
-	for _, x := range f.byID {
+	for _, x := range f.all {
 		unix.Close(x.fd)
 	}
-	f.byID, f.by = nil, nil
+	f.byID, f.by, f.all = nil, nil, nil
 }
 
-// List returns all files, in the order of their ids, which count from 1.
+// List returns the files that events refer to, in the order of their ids, which count from 1.
 func (f *Files) List() []*File { return f.byID }
 
 // Path returns a path that opens file id while the table is open.
@@ -88,10 +88,19 @@ func (f *Files) open(name, path string, ino uint64) (*File, error) {
 		unix.Close(own)
 		return x, nil
 	}
-	x := &File{ID: uint32(len(f.byID) + 1), Path: path, Dev: st.Dev, Inode: st.Ino, Size: st.Size, Mtime: k.mtime, Regular: regular, fd: own}
-	f.byID = append(f.byID, x)
+	x := &File{Path: path, Dev: st.Dev, Inode: st.Ino, Size: st.Size, Mtime: k.mtime, Regular: regular, fd: own}
 	f.by[k] = x
+	f.all = append(f.all, x)
 	return x, nil
+}
+
+// enter gives a file an id: from now on events refer to it.
+func (f *Files) enter(x *File, changing bool) {
+	if changing { // the next mapping of it may show other content
+		delete(f.by, fileKey{x.Dev, x.Inode, x.Size, x.Mtime})
+	}
+	f.byID = append(f.byID, x)
+	x.ID = uint32(len(f.byID))
 }
 
 // Open returns another descriptor of the file.

@@ -84,10 +84,10 @@ func (r *Recorder) firstLayout() error {
 // announce tells of a file that is mapped by reference for the first time, and
 // whether its content may change under the mapping.
 func (r *Recorder) announce(f *File, changing bool) error {
-	if f.announced {
+	if f.ID != 0 {
 		return nil
 	}
-	f.announced = true
+	r.files.enter(f, changing)
 	if r.OnFile == nil {
 		return nil
 	}

@@ -49,12 +49,12 @@ func (r *Recorder) mapped(t *Thread, e *trace.Event) error {
 		limit = changingMax
 	}
 	if err == nil && f.Regular && (m.Len > limit || exec || f.Code) {
-		m.File, m.Off = f.ID, a[5]
-		piece.File, piece.Off = f.ID, a[5]
 		f.Code = f.Code || exec
 		if err := r.announce(f, changing); err != nil {
 			return err
 		}
+		m.File, m.Off = f.ID, a[5]
+		piece.File, piece.Off = f.ID, a[5]
 	} else {
 		e.Writes = append(e.Writes, r.grabContent(addr, m.Len)...)
 	}

@@ -85,4 +85,3 @@ func (r *Recorder) StackLimit() uint64 {
 	}
 	return lim.Cur
 }
-

@@ -163,9 +163,9 @@ func (r *Runner) installMaps(e *trace.Event) error {
 	return nil
 }
 
-// differing names the first register in which two states differ, rflags' TF
+// Differing names the first register in which two states differ, rflags' TF
 // and RF and orig_rax aside.
-func differing(a, b *ptrace.Regs) string {
+func Differing(a, b *ptrace.Regs) string {
 	if a == nil {
 		return "no registers recorded"
 	}

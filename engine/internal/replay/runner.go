@@ -232,7 +232,7 @@ func (r *Runner) stubHit(e *trace.Event, id int, real ptrace.Regs) (Stop, bool, 
 		return AtEvent, true, err
 	}
 	r.atEvent = true
-	if d := differing(e.Regs, &real); d != "" {
+	if d := Differing(e.Regs, &real); d != "" {
 		return AtEvent, true, r.diverged("registers at preemption", "equal", d)
 	}
 	return AtEvent, true, nil

@@ -52,6 +52,13 @@ func Launch(ctx context.Context, p Program, std [3]*os.File) (*engine.Session, e
 	})
 }
 
+// Streams returns std with the files that p names in place of its own, which the
+// caller closes when the program has them.
+func (p Program) Streams(std [3]*os.File) (opened []*os.File, streams [3]*os.File, err error) {
+	opened, err = p.open(&std)
+	return opened, std, err
+}
+
 // open puts the files that p names into std and returns them.
 func (p *Program) open(std *[3]*os.File) (opened []*os.File, err error) {
 	if p.TTY != "" {

@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"yore/engine/image"
+	"yore/engine/internal/replay"
+	"yore/engine/internal/snapshot"
+	"yore/engine/internal/tracee"
+	"yore/engine/trace"
+)
+
+// Divergence says that a replay did something other than what was recorded.
+type Divergence = replay.Divergence
+
+// disk is a recording on disk as replay needs it. Its methods belong to the
+// tracing thread.
+type disk struct {
+	rec      *trace.Recording
+	dir      string // of the images
+	images   []image.Entry
+	contents snapshot.Contents
+	env      *replay.Env
+}
+
+// errNoStart says that a recording lacks the image that everything begins with.
+var errNoStart = errors.New("the recording was cut before its first image: nothing of it can be replayed")
+
+// openDisk opens the recording in dir. The caller closes it.
+func openDisk(dir string) (*disk, error) {
+	rec, err := trace.OpenRecording(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{rec: rec, dir: filepath.Join(dir, imagesDir)}
+	d.contents.Open = rec.Files.Open
+	d.env = &replay.Env{Log: rec.Log, FilePath: d.filePath, Stubs: &replay.Stubs{}, Restore: d.after}
+	list, err := image.List(d.dir)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	for _, e := range list {
+		// What is ahead of the log was taken just before the recorder died.
+		if e.Err == nil && e.Event < rec.Log.Len() {
+			d.images = append(d.images, e)
+		}
+	}
+	if len(d.images) == 0 || d.images[0].Event != 0 {
+		d.close()
+		return nil, &trace.FormatError{Path: d.dir, What: "first image", Err: errNoStart}
+	}
+	return d, nil
+}
+
+func (d *disk) close() {
+	d.contents.Close()
+	d.rec.Close()
+}
+
+// filePath is replay.Env.FilePath.
+func (d *disk) filePath(id uint32) (string, error) {
+	f, err := d.contents.File(id)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()), nil
+}
+
+// restore makes a process of image e.
+func (d *disk) restore(e image.Entry) (*tracee.Copy, *snapshot.Info, error) {
+	im, err := image.Open(d.dir, e.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer im.Close()
+	c, in, err := snapshot.Restore(im, &d.contents)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, in, nil
+}
+
+// info reads what image e says of the program beside its memory.
+func (d *disk) info(e image.Entry) (*snapshot.Info, error) {
+	im, err := image.Open(d.dir, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer im.Close()
+	return snapshot.InfoOf(im)
+}
+
+// after is replay.Env.Restore: the state just after event i.
+func (d *disk) after(i int64) (*tracee.Copy, error) {
+	for _, e := range d.images {
+		if e.Event != i {
+			continue
+		}
+		in, err := d.info(e)
+		if err != nil {
+			return nil, err
+		}
+		if in.Start {
+			c, _, err := d.restore(e)
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("no image of the state after event %d", i)
+}
+
+// Verified is what Verify found.
+type Verified struct {
+	Events      int64
+	Checkpoints int // states that were compared, the end's among them
+}
+
+// Verify replays the recording in dir from its beginning to its end and compares
+// the program's state with every fingerprint. A difference is a *Divergence.
+// progress, when not nil, is told the event that replay has come to.
+func Verify(ctx context.Context, dir string, progress func(event, events int64)) (v Verified, err error) {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		done <- verify(ctx, dir, progress, &v)
+	}()
+	err = <-done
+	return v, err
+}
+
+func verify(ctx context.Context, dir string, progress func(event, events int64), v *Verified) error {
+	pinThread()
+	d, err := openDisk(dir)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	sums, _, err := d.rec.Fingerprints()
+	if err != nil {
+		return err
+	}
+	v.Events = d.rec.Log.Len()
+	c, in, err := d.restore(d.images[0])
+	if err != nil {
+		return err
+	}
+	r := replay.New(c, d.env, 1)
+	defer func() { r.Kill() }()
+	checker := snapshot.Checker{Sums: snapshot.Sums{Contents: &d.contents}}
+	var last *tracee.Copy
+	defer func() {
+		if last != nil {
+			last.Kill()
+		}
+	}()
+	for _, want := range sums {
+		if err := advance(ctx, r, want.Event+1, v.Events, progress); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(d.images, func(e image.Entry) bool { return e.Event == want.Event })
+		if i >= 0 {
+			if in, err = d.info(d.images[i]); err != nil {
+				return err
+			}
+		}
+		f, err := r.Copy.Fork()
+		if err != nil {
+			return err
+		}
+		got, err := checker.Fingerprint(f, want.Event, in.Limits)
+		if last != nil {
+			last.Kill()
+		}
+		last = f
+		if err != nil {
+			return err
+		}
+		if err := d.compare(&want, &got, f); err != nil {
+			return err
+		}
+		v.Checkpoints++
+	}
+	return advance(ctx, r, v.Events, v.Events, progress)
+}
+
+// advance replays up to event to, in pieces between which progress is told.
+func advance(ctx context.Context, r *replay.Runner, to, events int64, progress func(event, events int64)) error {
+	const piece = 5000
+	for r.Next < to {
+		if err := r.Advance(ctx, min(to, r.Next+piece)); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(r.Next, events)
+		}
+	}
+	return nil
+}
+
+// compare holds a replay's fingerprint against the recorded one.
+func (d *disk) compare(want, got *trace.Fingerprint, c *tracee.Copy) error {
+	diverged := func(what, w, g string) error {
+		return &Divergence{Event: want.Event, Thread: c.Active, PC: c.Regs().Rip, What: what, Want: w, Got: g}
+	}
+	switch {
+	case want.Threads != got.Threads:
+		return diverged("number of threads", fmt.Sprint(want.Threads), fmt.Sprint(got.Threads))
+	case want.Regs != got.Regs:
+		w, g := d.registersOf(want.Event, c)
+		return diverged("registers", w, g)
+	case want.Memory != got.Memory || want.Pages != got.Pages:
+		w, g := d.memoryOf(want.Event, c)
+		if w == "" {
+			w, g = fmt.Sprintf("%d pages with sum %016x", want.Pages, want.Memory), fmt.Sprintf("%d with %016x", got.Pages, got.Memory)
+		}
+		return diverged("memory", w, g)
+	}
+	return nil
+}
+
+// recorded opens the image of the state after event i.
+func (d *disk) recorded(i int64) (*image.Image, *snapshot.Info) {
+	for _, e := range d.images {
+		if e.Event != i {
+			continue
+		}
+		im, err := image.Open(d.dir, e.ID)
+		if err != nil {
+			return nil, nil
+		}
+		if in, err := snapshot.InfoOf(im); err == nil && in.Start {
+			return im, in
+		}
+		im.Close()
+	}
+	return nil, nil
+}
+
+// registersOf says which registers of which thread differ.
+func (d *disk) registersOf(event int64, c *tracee.Copy) (want, got string) {
+	im, _ := d.recorded(event)
+	if im == nil {
+		return "other registers", "these"
+	}
+	defer im.Close()
+	for i := range im.Threads {
+		t := &im.Threads[i]
+		regs, err := c.ThreadRegs(int(t.TID))
+		if err != nil {
+			return fmt.Sprintf("a thread %d", t.TID), "none"
+		}
+		if diff := replay.Differing(&t.Regs, &regs); diff != "" {
+			return fmt.Sprintf("thread %d's", t.TID), diff
+		}
+		x, _ := c.ThreadXState(int(t.TID))
+		if at := snapshot.DifferingXState(t.XState, x); at >= 0 {
+			return fmt.Sprintf("thread %d's extended state", t.TID), fmt.Sprintf("another at byte %d", at)
+		}
+	}
+	return "other registers", "these"
+}
+
+// memoryOf finds the first byte of memory that differs from what was recorded.
+func (d *disk) memoryOf(event int64, c *tracee.Copy) (want, got string) {
+	im, in := d.recorded(event)
+	if im == nil {
+		return "", ""
+	}
+	defer im.Close()
+	addr, w, g, found, err := snapshot.FirstDifference(im, in, c, &d.contents)
+	if err != nil || !found {
+		return "", ""
+	}
+	where := ""
+	if r := im.Region(addr); r != nil && r.Name != "" {
+		where = " in " + r.Name
+	}
+	return fmt.Sprintf("%#02x at %#x%s", w, addr, where), fmt.Sprintf("%#02x", g)
+}
