@@ -126,6 +126,8 @@ type flow struct {
 	done   chan error
 	cancel context.CancelFunc
 	open   *question // asked, not yet answered
+	// interrupted: a motion that the script made for it met ^C.
+	interrupted bool
 }
 
 // tagged carries out a command of the script: "@NUMBER COMMAND". It is answered
@@ -136,8 +138,8 @@ type flow struct {
 // answers that it has not read: when there are some, none is added.
 func (c *client) tagged(text string) []byte {
 	number, cmd, _ := strings.Cut(text, " ")
-	c.collecting = true
-	defer func() { c.collecting = false }()
+	c.collect(true)
+	defer c.collect(false)
 	if number == "drain" {
 		if cmd != strconv.Itoa(c.serial) {
 			return nil
@@ -153,6 +155,10 @@ func (c *client) tagged(text string) []byte {
 			a = answer{err: fmt.Errorf("gdb's answer: %w", err)}
 		case word != "ok":
 			a = answer{err: errors.New(string(reply))}
+		}
+		if c.flow.interrupted {
+			a = answer{err: errAbandoned}
+			c.flow.cancel()
 		}
 		op := c.begin(false)
 		c.flow.open.answer <- a

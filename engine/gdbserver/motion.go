@@ -64,6 +64,9 @@ func (c *client) move(r Resume) []byte {
 	if err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil && c.ctx.Err() == nil {
 		stop, err = timeline.Stop{Reason: timeline.Interrupted, Thread: c.target.Current()}, nil
 	}
+	if c.flow != nil && err == nil && stop.Reason == timeline.Interrupted {
+		c.flow.interrupted = true // gdb's script takes the stop for an arrival
+	}
 	if err != nil {
 		c.report(fmt.Sprintf("yore: %v\n", err))
 	} else if c.opts.Console && stop.Reason == timeline.HistoryEnd {

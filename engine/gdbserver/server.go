@@ -299,6 +299,13 @@ func (c *client) report(text string) {
 	c.console([]byte(text))
 }
 
+// collect says whether reports are kept for a tagged command's answer.
+func (c *client) collect(on bool) {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	c.collecting = on
+}
+
 const (
 	consoleChunk = 4096
 	maxCollected = 10 * consoleChunk
