@@ -17,7 +17,7 @@ import (
 // branches from its entry reaches: those are certain.
 
 // Block is a run of instructions that only its first is entered at, as far as
-// direct branches and jump tables tell.
+// branches and jump tables tell.
 type Block struct {
 	Insts []Inst
 }
@@ -34,7 +34,7 @@ type function struct {
 	lo, hi  uint64
 	code    []byte // its bytes, and perhaps some behind
 	blocks  []Block
-	targets []uint64 // where direct branches and jump tables of the function go, sorted
+	targets []uint64 // where branches and jump tables go in the function, sorted
 	partial bool     // only what is reached from the entry
 }
 
@@ -75,7 +75,7 @@ func (t *Text) function(lo, hi uint64) (*function, error) {
 	if !ok {
 		return nil, fmt.Errorf("function %#x–%#x: cannot read its code", lo, hi)
 	}
-	f := sweep(code, lo, hi, t.jumpTables)
+	f := sweep(code, lo, hi, func(insts []Inst) []uint64 { return t.entries(m, key.bias, insts, lo, hi) })
 	if m != nil {
 		m.mu.Lock()
 		if m.blocks == nil {
@@ -88,8 +88,9 @@ func (t *Text) function(lo, hi uint64) (*function, error) {
 }
 
 // sweep decodes the function [lo, hi) whose bytes, and perhaps some behind,
-// are code. tables, if not nil, tells the targets of jump tables.
-func sweep(code []byte, lo, hi uint64, tables func(insts []Inst, lo, hi uint64) []uint64) *function {
+// are code. entries, if not nil, tells where the function is entered beside its
+// direct branches.
+func sweep(code []byte, lo, hi uint64, entries func(insts []Inst) []uint64) *function {
 	f := &function{lo: lo, hi: hi, code: code}
 	insts, ok := linear(code, lo, hi)
 	if ok {
@@ -98,8 +99,8 @@ func sweep(code []byte, lo, hi uint64, tables func(insts []Inst, lo, hi uint64) 
 	if !ok {
 		insts = reachable(code, lo, hi)
 		f.partial = true
-	} else if tables != nil {
-		f.targets = tables(insts, lo, hi)
+	} else if entries != nil {
+		f.targets = entries(insts)
 	}
 	f.split(insts)
 	return f

@@ -71,10 +71,11 @@ type proc struct {
 	done bool
 	code int
 
-	event     int               // ptrace event of the last stop
-	interiors int               // boundaries inside windows that were reached
-	faults    int               // of the program, in stubs
-	counters  map[uint64]uint64 // of each stub, read at the program's exit
+	event      int // ptrace event of the last stop
+	interiors  int // boundaries inside windows that were reached
+	faults     int // of the program, in stubs
+	onInterior func(Fixed)
+	counters   map[uint64]uint64 // of each stub, read at the program's exit
 }
 
 // start runs exe with a fixed address layout up to its first instruction. The
@@ -391,6 +392,9 @@ func (x *proc) finish(p *Plan, hit func(Fixed)) {
 		switch f.Where {
 		case Interior, Stumble:
 			x.interiors++
+			if x.onInterior != nil {
+				x.onInterior(f)
+			}
 			x.setRegs(f.Resume)
 		case LimitHit, TestHit:
 			if hit == nil {

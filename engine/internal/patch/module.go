@@ -52,7 +52,10 @@ type Module struct {
 	syms     []span
 	haveSyms bool
 	all      []span
-	blocks   map[blockKey]*function
+
+	targets     []targetMap
+	haveTargets bool
+	blocks      map[blockKey]*function
 }
 
 var errELF = errors.New("not an x86-64 ELF file")

@@ -44,8 +44,12 @@ func (t *Text) TimeSites(lo, hi uint64) (sites []Inst, unsure []uint64) {
 		if from >= to {
 			continue
 		}
+		var f *function // of the last candidate
 		for _, c := range t.candidates(from, to) {
-			i, known, ok := t.timeSite(a, c)
+			if f == nil || c >= f.hi {
+				f = t.bounds(c)
+			}
+			i, known, ok := t.timeSite(a, f, c)
 			switch {
 			case ok:
 				sites = append(sites, i)
@@ -98,27 +102,39 @@ func (t *Text) candidates(lo, hi uint64) []uint64 {
 	return slices.Compact(out)
 }
 
-// timeSite decides about the bytes at c. known is false when nothing says
-// whether they are code.
-func (t *Text) timeSite(a *area, c uint64) (i Inst, known, ok bool) {
+// bounds decodes the function around c only as far as to know its instructions'
+// boundaries, and does not keep it. nil when there is none.
+func (t *Text) bounds(c uint64) *function {
+	lo, hi, ok := t.Func(c)
+	if !ok || hi-lo > maxFunc {
+		return nil
+	}
+	code, ok := t.code(lo, hi)
+	if !ok {
+		return nil
+	}
+	return sweep(code, lo, hi, nil)
+}
+
+// timeSite decides about the bytes at c in function f. known is false when
+// nothing says whether they are code.
+func (t *Text) timeSite(a *area, f *function, c uint64) (i Inst, known, ok bool) {
 	if !strings.HasPrefix(a.Path, "/") {
 		return i, false, false
 	}
-	if lo, hi, ok := t.Func(c); ok {
-		if f, err := t.function(lo, hi); err == nil {
-			for k := range f.blocks {
-				b := &f.blocks[k]
-				if c < b.Lo() || c >= b.Hi() {
-					continue
-				}
-				if n, _ := instAt(b.Insts, c); n >= 0 {
-					i := b.Insts[n]
-					return i, true, isTimeSite(i.Time) && c-i.PC == uint64(i.opcodeAt())
-				}
+	if f != nil {
+		for k := range f.blocks {
+			b := &f.blocks[k]
+			if c < b.Lo() || c >= b.Hi() {
+				continue
 			}
-			if !f.partial {
-				return i, true, false // padding
+			if n, _ := instAt(b.Insts, c); n >= 0 {
+				i := b.Insts[n]
+				return i, true, isTimeSite(i.Time) && c-i.PC == uint64(i.opcodeAt())
 			}
+		}
+		if !f.partial {
+			return i, true, false // padding
 		}
 	}
 	return t.plausible(a, c)
