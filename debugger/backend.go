@@ -3,6 +3,7 @@ package debugger
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Backend is what the debugger needs of a source-level debugger. Calls come one
@@ -54,6 +55,13 @@ type Backend interface {
 	Complete(ctx context.Context, line string) ([]string, error)
 	// Help prints the backend's help, for a command or in general.
 	Help(ctx context.Context, topic string) error
+}
+
+// Limiter is a Backend whose evaluations of bound expressions have a time limit,
+// 0 for none.
+type Limiter interface {
+	EvalTimeout() time.Duration
+	SetEvalTimeout(time.Duration)
 }
 
 // ErrBackendGone says that the backend's process ended and could not be

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // command is an entry of the table. Its run gets what follows the name.
@@ -72,6 +73,9 @@ func init() {
 				"made it: `next` shows the change. EXPR may call functions of the program. Points where it has no\n" +
 				"value never count as a change.",
 			run: (*Debugger).reverseWatch},
+		{name: "set eval-timeout", args: "SECONDS", short: "Limit the time for evaluating an expression in the past, 0 for none",
+			run: still((*Debugger).setEvalTimeout)},
+		{name: "show eval-timeout", short: "Show that limit", run: still((*Debugger).showEvalTimeout)},
 		{name: "reverse-finish", aliases: []string{"rf"}, args: "[N]",
 			short: "Go back to where the selected frame's function was called; N times",
 			run:   (*Debugger).reverseFinish},
@@ -108,6 +112,7 @@ func refuse(sentence string) func(*Debugger, context.Context, string) (Outcome, 
 var families = map[string]string{
 	"info": "info", "inf": "info", "i": "info",
 	"delete": "delete", "del": "delete", "dele": "delete", "d": "delete",
+	"set": "set", "show": "show",
 }
 
 // find returns the command that a line means and its arguments; a nil command
@@ -401,6 +406,32 @@ func (d *Debugger) deleteCheckpoint(_ context.Context, args string) error {
 		return fmt.Errorf("delete checkpoint %s: want the number that `info checkpoints` shows", args)
 	}
 	return d.tl.DeleteCheckpoint(id)
+}
+
+func (d *Debugger) setEvalTimeout(_ context.Context, args string) error {
+	l, ok := d.back.(Limiter)
+	if !ok {
+		return errors.New("this backend has no limit for evaluations")
+	}
+	s, err := strconv.ParseFloat(args, 64)
+	if err != nil || s < 0 || s > 1e6 {
+		return fmt.Errorf("set eval-timeout %s: want a number of seconds", args)
+	}
+	l.SetEvalTimeout(time.Duration(s * float64(time.Second)))
+	return nil
+}
+
+func (d *Debugger) showEvalTimeout(context.Context, string) error {
+	l, ok := d.back.(Limiter)
+	if !ok {
+		return errors.New("this backend has no limit for evaluations")
+	}
+	if t := l.EvalTimeout(); t > 0 {
+		d.printf("An evaluation in the past may take %v.\n", t)
+	} else {
+		d.print("An evaluation in the past may take any time.\n")
+	}
+	return nil
 }
 
 func (d *Debugger) restart(ctx context.Context, args string) (Outcome, error) {

@@ -36,6 +36,7 @@ type tape struct {
 	failing error
 	noWatch bool
 	between bool
+	limit   time.Duration
 }
 
 // state is a point of the program: where it is and what its variables are.
@@ -335,6 +336,9 @@ func (t *tape) Watch(_ context.Context, expr string) (Outcome, bool, error) {
 	}
 	return t.stop(""), true, nil
 }
+
+func (t *tape) EvalTimeout() time.Duration     { return t.limit }
+func (t *tape) SetEvalTimeout(d time.Duration) { t.limit = d }
 
 // tapeExpr is a variable, or f(variable), which only evaluation by a call gives.
 type tapeExpr struct {

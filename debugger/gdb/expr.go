@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"yore/debugger"
 	"yore/gdbmi"
@@ -171,7 +172,10 @@ func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, 
 	}
 	var value string
 	err := g.do(ctx, func() error {
-		limited, cancel := context.WithTimeout(ctx, g.evalLimit)
+		limited, cancel := ctx, func() {}
+		if g.evalLimit > 0 {
+			limited, cancel = context.WithTimeout(ctx, g.evalLimit)
+		}
 		defer cancel()
 		var err error
 		value, err = g.evaluate(limited, e)
@@ -189,6 +193,12 @@ func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, 
 	})
 	return value, err
 }
+
+// EvalTimeout is part of debugger.Limiter.
+func (g *Backend) EvalTimeout() time.Duration { return g.evalLimit }
+
+// SetEvalTimeout is part of debugger.Limiter.
+func (g *Backend) SetEvalTimeout(d time.Duration) { g.evalLimit = d }
 
 func (g *Backend) evaluate(ctx context.Context, e *expression) (string, error) {
 	where := ""

@@ -65,7 +65,10 @@ type Backend struct {
 	evalLimit time.Duration
 }
 
-var _ debugger.Backend = (*Backend)(nil)
+var (
+	_ debugger.Backend = (*Backend)(nil)
+	_ debugger.Limiter = (*Backend)(nil)
+)
 
 // Start runs gdb on a program (an ELF file with the symbols) whose remote server
 // listens on a unix socket, and connects the two. The program is stopped, and

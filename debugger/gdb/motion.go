@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"yore/debugger"
@@ -35,7 +36,10 @@ func (g *Backend) libraries(ctx context.Context) error {
 
 // resume executes a machine command that moves the program, and shows nothing.
 func (g *Backend) resume(ctx context.Context, command string) (debugger.Outcome, error) {
-	_, err := g.captured(ctx, command)
+	text, err := g.captured(ctx, command)
+	if refused := refusal(err); refused != nil && refused.Msg == "Command aborted." {
+		refused.Msg = strings.TrimSpace(text) // which says why
+	}
 	return g.outcome(), err
 }
 
