@@ -1,4 +1,4 @@
-package session_test
+package repl_test
 
 import (
 	"context"
