@@ -37,7 +37,7 @@ const importRule = `
 
 	debugger/repl, debugger/dap, tui < cmd/*;
 
-	engine, gdbmi < scripts/bench;
+	engine, gdbmi, testprogs/* < scripts/bench;
 	TESTS: testprogs/*;
 `
 

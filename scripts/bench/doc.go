@@ -6,7 +6,7 @@
 // record.go and session.go. Ratios compare runs of the same invocation, taken
 // alternately, by their medians; nothing is compared with a figure of another
 // machine. Reverse operations are timed in stock gdb, by its machine interface,
-// on `yore gdbserver`, from the command to the stop: that is how the peers'
+// started by `yore gdb`, from the command to the stop: that is how the peers'
 // figures were taken.
 //
 // A row that cannot be measured says why and makes the command end with status 1;

@@ -9,69 +9,92 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"yore/testprogs"
 )
 
-// A workload is a program to run. Source is a file of testprogs/bench, built at
-// -O2 -g, or empty for a program of the machine.
+// A workload is a program to run: a sample of testprogs, by name, or a command of
+// the machine.
 type workload struct {
-	source string
-	args   []string
-	pinned bool // the native run is held on one core
-	status int  // the exit status that it ends with natively
+	program string
+	command []string // when program is ""
+	args    []string
+	pinned  bool // the native run is held on one core
+	status  int  // the exit status that it ends with natively
 }
 
-// command builds the workload, once, and returns its argv.
-func (b *bench) command(ctx context.Context, w workload) ([]string, error) {
-	if w.source == "" {
-		return w.args, nil
+// argv builds the workload, if it is ours, and returns its command line.
+func (w workload) argv() ([]string, error) {
+	argv := w.command
+	if w.program != "" {
+		p, err := testprogs.Find(w.program)
+		if err != nil {
+			return nil, err
+		}
+		bin, err := p.Make()
+		if err != nil {
+			return nil, err
+		}
+		argv = []string{bin}
 	}
-	bin, err := b.build(ctx, w.source)
-	if err != nil {
-		return nil, err
-	}
-	return append([]string{bin}, w.args...), nil
-}
-
-// build compiles a C file of testprogs/bench into the bench's directory.
-func (b *bench) build(ctx context.Context, source string) (string, error) {
-	bin := filepath.Join(b.dir, source[:len(source)-len(filepath.Ext(source))])
-	if _, err := os.Stat(bin); err == nil {
-		return bin, nil
-	}
-	src := filepath.Join("testprogs/bench", source)
-	if out, err := exec.CommandContext(ctx, "gcc", "-O2", "-g", "-pthread", "-o", bin, src).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w: %s", src, err, bytes.TrimSpace(out))
-	}
-	return bin, nil
+	return append(slices.Clone(argv), w.args...), nil
 }
 
 // recording is the time of `yore record` over the native time of the same program.
 func recording(w workload) measurement {
 	return func(ctx context.Context, b *bench) ([]float64, error) {
-		argv, err := b.command(ctx, w)
+		return b.ratio(ctx, w, func(argv []string) (time.Duration, error) {
+			dir := filepath.Join(b.dir, "recording")
+			defer os.RemoveAll(dir)
+			record := append([]string{b.yore, "record", "-q", "--force", "-o", dir, "--"}, argv...)
+			return timed(ctx, record, false, w.status)
+		})
+	}
+}
+
+// live is the time from a session's first instruction to the program's end, with
+// checkpoints kept on the way, over the native time.
+func live(w workload) measurement {
+	return func(ctx context.Context, b *bench) ([]float64, error) {
+		return b.ratio(ctx, w, func(argv []string) (time.Duration, error) {
+			s, err := b.open(ctx, argv)
+			if err != nil {
+				return 0, err
+			}
+			defer s.close()
+			stop, took, err := s.move(ctx, forth)
+			if r := stop.Text("reason"); err == nil && r != "no-history" {
+				err = fmt.Errorf("stopped by %q, not at the program's end", r)
+			}
+			return took, err
+		})
+	}
+}
+
+// ratio runs a workload natively and under yore, in turn.
+func (b *bench) ratio(ctx context.Context, w workload, under func(argv []string) (time.Duration, error)) ([]float64, error) {
+	argv, err := w.argv()
+	if err != nil {
+		return nil, err
+	}
+	var native, recorded []float64
+	for range b.runs {
+		t, err := timed(ctx, argv, w.pinned, w.status)
 		if err != nil {
 			return nil, err
 		}
-		dir := filepath.Join(b.dir, "recording")
-		record := append([]string{b.yore, "record", "-q", "--force", "-o", dir, "--"}, argv...)
-		var native, recorded []float64
-		for range b.runs {
-			t, err := timed(ctx, argv, w.pinned, w.status)
-			if err != nil {
-				return nil, err
-			}
-			native = append(native, t.Seconds())
-			if t, err = timed(ctx, record, false, w.status); err != nil {
-				return nil, err
-			}
-			recorded = append(recorded, t.Seconds())
+		native = append(native, t.Seconds())
+		if t, err = under(argv); err != nil {
+			return nil, err
 		}
-		return []float64{median(recorded) / median(native)}, os.RemoveAll(dir)
+		recorded = append(recorded, t.Seconds())
 	}
+	return []float64{median(recorded) / median(native)}, nil
 }
 
 // timed runs argv, which must end with the status given (128+N for signal N),

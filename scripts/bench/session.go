@@ -1,96 +1,50 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"yore/gdbmi"
 )
 
-// session is stock gdb on `yore gdbserver`.
+// session is stock gdb, by its machine interface, started by `yore gdb`.
 type session struct {
-	server *exec.Cmd
-	errs   bytes.Buffer
-	conn   *gdbmi.Conn
-	socket string
+	conn *gdbmi.Conn
 
 	mu    sync.Mutex
 	stops []gdbmi.Tuple // unread *stopped records
 	moved chan struct{} // a stop was added
 }
 
-// open starts the server on argv and connects gdb to it.
+// open starts gdb and yore on argv. The program is at its first instruction.
 func (b *bench) open(ctx context.Context, argv []string) (*session, error) {
-	s := &session{moved: make(chan struct{}, 1), socket: filepath.Join(b.dir, "sock")}
-	os.Remove(s.socket)
-	s.server = exec.CommandContext(ctx, b.yore, append([]string{"gdbserver", "--listen", s.socket, "--"}, argv...)...)
-	s.server.Cancel = func() error { return s.server.Process.Signal(syscall.SIGTERM) }
-	s.server.WaitDelay = 5 * time.Second
-	ready, err := s.server.StderrPipe()
-	if err != nil {
+	s := &session{moved: make(chan struct{}, 1)}
+	// The client puts gdb's --interpreter first; yore wants the name of its command
+	// there.
+	wrapper := filepath.Join(b.dir, "gdb")
+	text := fmt.Sprintf("#!/bin/sh\nexec '%s' gdb \"$@\"\n", b.yore)
+	if err := os.WriteFile(wrapper, []byte(text), 0o755); err != nil {
 		return nil, err
 	}
-	if err := s.server.Start(); err != nil {
+	args := append([]string{"-nx", "-q", "--args"}, argv...)
+	var err error
+	if s.conn, err = gdbmi.Start(gdbmi.Config{Path: wrapper, Args: args, OnAsync: s.onAsync}); err != nil {
 		return nil, err
 	}
-	if err := s.awaitServer(bufio.NewReader(ready)); err != nil {
-		s.close()
-		return nil, err
-	}
-	s.conn, err = gdbmi.Start(gdbmi.Config{Path: "gdb", Args: []string{"-nx", "-q"}, OnAsync: s.onAsync})
-	if err != nil {
-		s.close()
-		return nil, err
-	}
-	for _, cmd := range []string{
-		"-gdb-set sysroot /", "-gdb-set breakpoint always-inserted on", "-gdb-set debuginfod enabled off",
-		"-gdb-set remotetimeout 10000", "-gdb-set pagination off", "-gdb-set confirm off",
-		"-file-exec-and-symbols " + gdbmi.Quote(argv[0]), "-target-select extended-remote " + s.socket,
-	} {
-		if _, err := s.conn.Send(ctx, cmd); err != nil {
+	for _, cmd := range []string{"-gdb-set pagination off", "-gdb-set confirm off", "-gdb-set breakpoint always-inserted on", "-gdb-set width 0"} {
+		if err := s.send(ctx, cmd); err != nil {
 			s.close()
-			return nil, fmt.Errorf("gdb: %s: %w", cmd, err)
+			return nil, err
 		}
 	}
-	s.drain()
 	return s, nil
 }
 
-// awaitServer waits until the server says that it listens.
-func (s *session) awaitServer(r *bufio.Reader) error {
-	for {
-		line, err := r.ReadString('\n')
-		if strings.Contains(line, s.socket) {
-			go func() {
-				for err == nil {
-					_, err = r.ReadString('\n')
-				}
-			}()
-			return nil
-		}
-		s.errs.WriteString(line)
-		if err != nil {
-			return fmt.Errorf("yore gdbserver: %s", strings.TrimSpace(s.errs.String()))
-		}
-	}
-}
-
-func (s *session) close() {
-	if s.conn != nil {
-		s.conn.Close(2 * time.Second)
-	}
-	s.server.Process.Signal(syscall.SIGTERM)
-	s.server.Wait()
-}
+func (s *session) close() { s.conn.Close(5 * time.Second) }
 
 func (s *session) onAsync(a gdbmi.Async) {
 	if a.Kind != gdbmi.Exec || a.Class != "stopped" {
@@ -158,4 +112,11 @@ func (s *session) moves(ctx context.Context, commands ...string) error {
 		}
 	}
 	return nil
+}
+
+// console runs a command of gdb's command line, such as yore's own.
+func (s *session) console(ctx context.Context, command string) (time.Duration, error) {
+	began := time.Now()
+	err := s.send(ctx, "-interpreter-exec console "+gdbmi.Quote(command))
+	return time.Since(began), err
 }
