@@ -68,7 +68,7 @@ func live(w workload) measurement {
 			}
 			defer s.close()
 			stop, took, err := s.move(ctx, forth)
-			if r := stop.Text("reason"); err == nil && r != "no-history" {
+			if r := stop.Text("reason"); err == nil && r != "" && r != "no-history" { // gdb 13 gives no reason
 				err = fmt.Errorf("stopped by %q, not at the program's end", r)
 			}
 			return took, err
