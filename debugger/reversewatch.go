@@ -196,7 +196,7 @@ func (h *hunt) between(ctx context.Context, lo, hi *point) (*point, bool, error)
 		return nil, false, err
 	}
 	h.marks = append(h.marks, m)
-	return &point{seek: h.d.toMark(m)}, true, nil
+	return &point{seek: h.d.toMark(m), mark: m, event: lo.event}, true, nil
 }
 
 func (h *hunt) slice(event int64) *point {
@@ -316,6 +316,9 @@ func (h *hunt) bisect(ctx context.Context) error {
 		return h.unchanged()
 	}
 	if b, err = narrow(ctx, h, b); err != nil {
+		return err
+	}
+	if done, err := h.stride(ctx, b); done || err != nil {
 		return err
 	}
 	return h.walk(ctx, b)

@@ -99,6 +99,7 @@ type Mark struct {
 	from     *Mark
 	at       locate.Coord
 	released bool
+	span     time.Duration // about what lies between the last split and it
 }
 
 // Mark returns a handle to the present.

@@ -65,14 +65,20 @@ func (s *Session) between(ctx context.Context, a, b *Mark) (*Mark, error) {
 		end = locate.End{Event: a.p.event, At: at}
 	}
 	from := a.runner()
-	pcs, err := s.sample(ctx, from, end)
+	limit := 100 * time.Millisecond
+	if b.from != nil && b.span > 0 {
+		limit = min(limit, b.span)
+	}
+	pcs, err := s.sample(ctx, from, limit)
 	if err != nil || len(pcs) == 0 {
 		return nil, err
 	}
+	t0 := time.Now()
 	counts, err := s.loc.Counts(ctx, from, end, pcs)
 	if err != nil {
 		return nil, err
 	}
+	b.span = time.Since(t0) / 2
 	// The most executed address splits best; a few executions do not split.
 	best := 0
 	for i, n := range counts {
@@ -93,7 +99,7 @@ func (s *Session) between(ctx context.Context, a, b *Mark) (*Mark, error) {
 	if p.base != nil {
 		p.base.users++
 	}
-	return &Mark{s: s, p: p, from: a, at: at}, nil
+	return &Mark{s: s, p: p, from: a, at: at, span: b.span}, nil
 }
 
 // since returns b's coordinate since a, which is of the same slice. Where both
@@ -119,27 +125,26 @@ func (s *Session) since(ctx context.Context, a, b *Mark) (locate.Coord, error) {
 }
 
 // sample returns addresses at which the program can be counted and spends its
-// time between from and end: those met in a few steps from from, and from where
-// it is after some short times.
-func (s *Session) sample(ctx context.Context, from *replay.Runner, end locate.End) ([]uint64, error) {
+// time from from on: those met in a few steps from there, and from where it is
+// after some short times, up to limit.
+func (s *Session) sample(ctx context.Context, from *replay.Runner, limit time.Duration) ([]uint64, error) {
 	const steps = 48
 	seen := map[uint64]bool{}
 	var pcs []uint64
-	for _, wait := range []time.Duration{0, 50 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+	over := false
+	for wait := time.Duration(0); !over && wait <= limit; wait = max(5*wait, 20*time.Microsecond) {
 		r, err := from.Fork()
 		if err != nil {
 			return nil, err
 		}
-		over := false
 		if wait > 0 {
-			short, cancel := context.WithTimeout(ctx, wait)
-			_, why, err := s.loc.Run(short, r, end, nil)
-			cancel()
+			// Beyond end does not matter: what is only executed there counts 0.
+			stop, err := r.RunFor(wait)
 			if err != nil || ctx.Err() != nil {
 				r.Kill()
 				return nil, errors.Join(err, ctx.Err())
 			}
-			over = why != locate.Cancelled
+			over = stop != replay.Interrupted
 		}
 		for i := 0; i < steps && !over; i++ {
 			if pc := r.Regs().Rip; !seen[pc] {
@@ -154,9 +159,88 @@ func (s *Session) sample(ctx context.Context, from *replay.Runner, end locate.En
 			over = st != replay.Trap
 		}
 		r.Kill()
-		if over && wait > 0 {
-			break
-		}
 	}
 	return s.loc.Countable(from, pcs)
+}
+
+// Stride returns how many instructions lie between two marks, of which a is the
+// earlier: the number of steps from a to b. ok is false when they are more than
+// most, or not in one slice.
+func (s *Session) Stride(ctx context.Context, a, b *Mark, most int) (n int, ok bool, err error) {
+	err = s.do(ctx, func() error {
+		toEnd := b.p.atStart() && b.p.event == a.p.event+1
+		if b.p.event != a.p.event && !toEnd {
+			return nil
+		}
+		var at locate.Coord
+		if !toEnd {
+			if at, err = s.since(ctx, a, b); err != nil {
+				return err
+			}
+			if at.AtBase() {
+				return nil
+			}
+		}
+		r, err := a.runner().Fork()
+		if err != nil {
+			return err
+		}
+		defer r.Kill()
+		seen := uint64(0)
+		for n = 0; n <= most; n++ {
+			if !toEnd && r.Regs().Rip == at.Addr {
+				if seen++; seen == at.Count {
+					ok = true
+					return nil
+				}
+			}
+			st, err := r.Step(ctx)
+			if err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if st != replay.Trap {
+				n++ // the event itself is the last step
+				ok = toEnd
+				return nil
+			}
+		}
+		return nil
+	})
+	return n, ok, err
+}
+
+// Ahead returns a mark n instructions after a, in the same slice.
+func (s *Session) Ahead(ctx context.Context, a *Mark, n int) (m *Mark, err error) {
+	err = s.do(ctx, func() error {
+		r, err := a.runner().Fork()
+		if err != nil {
+			return err
+		}
+		seen := map[uint64]uint64{}
+		for range n {
+			seen[r.Regs().Rip]++
+			st, err := r.Step(ctx)
+			if err == nil && st != replay.Trap {
+				err = errors.New("the slice ends before that")
+			}
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				r.Kill()
+				return err
+			}
+		}
+		pc := r.Regs().Rip
+		p := place{event: a.p.event, thread: r.Active, base: a.p.base, r: r}
+		if p.base != nil {
+			p.base.users++
+		}
+		m = &Mark{s: s, p: p, from: a, at: locate.Coord{Addr: pc, Count: seen[pc] + 1}}
+		return nil
+	})
+	return m, err
 }

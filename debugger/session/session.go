@@ -26,6 +26,7 @@ var (
 	_ debugger.Calendar = Timeline{}
 	_ debugger.Stepper  = Timeline{}
 	_ debugger.Splitter = Timeline{}
+	_ debugger.Strider  = Timeline{}
 )
 
 // New returns the Timeline of a session.
@@ -112,28 +113,45 @@ func (t Timeline) StepBack(ctx context.Context, n int) (timeline.Stop, error) {
 	return stop, nil
 }
 
-// splitter is a session that finds points inside slices.
-type splitter interface {
-	Between(ctx context.Context, a, b *engine.Mark) (*engine.Mark, bool, error)
-}
-
 // Between is part of debugger.Splitter.
 func (t Timeline) Between(ctx context.Context, a, b debugger.Mark) (debugger.Mark, bool, error) {
-	s, ok := any(t.Session).(splitter)
-	if !ok {
-		return nil, false, nil
-	}
-	from, err := own(a)
+	from, to, err := both(a, b)
 	if err != nil {
 		return nil, false, err
 	}
-	to, err := own(b)
-	if err != nil {
-		return nil, false, err
-	}
-	m, ok, err := s.Between(ctx, from, to)
+	m, ok, err := t.Session.Between(ctx, from, to)
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	return m, true, nil
+}
+
+// Stride is part of debugger.Strider.
+func (t Timeline) Stride(ctx context.Context, a, b debugger.Mark, most int) (int, bool, error) {
+	from, to, err := both(a, b)
+	if err != nil {
+		return 0, false, err
+	}
+	return t.Session.Stride(ctx, from, to, most)
+}
+
+// Ahead is part of debugger.Strider.
+func (t Timeline) Ahead(ctx context.Context, a debugger.Mark, n int) (debugger.Mark, error) {
+	from, err := own(a)
+	if err != nil {
+		return nil, err
+	}
+	m, err := t.Session.Ahead(ctx, from, n)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func both(a, b debugger.Mark) (from, to *engine.Mark, err error) {
+	if from, err = own(a); err != nil {
+		return nil, nil, err
+	}
+	to, err = own(b)
+	return from, to, err
 }

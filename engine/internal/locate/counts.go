@@ -2,15 +2,15 @@ package locate
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 
 	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
 )
 
-// Countable returns those of addrs whose executions can be counted at the cost
-// of a stub.
+// Countable returns those of addrs that can be counted together at the cost of
+// a stub each: of addresses that lie too close the first.
 func (l *Locator) Countable(r *replay.Runner, addrs []uint64) ([]uint64, error) {
 	text, maps, err := l.text(r)
 	if err != nil {
@@ -19,8 +19,11 @@ func (l *Locator) Countable(r *replay.Runner, addrs []uint64) ([]uint64, error) 
 	plan := patch.NewPlan(text, maps, []uint64{r.Regs().Rip})
 	var out []uint64
 	for _, a := range addrs {
-		if plan.Patchable(a) {
+		switch _, err := plan.Add(a, patch.Spec{}); {
+		case err == nil:
 			out = append(out, a)
+		case !errors.Is(err, patch.ErrUnpatchable):
+			return nil, err
 		}
 	}
 	return out, nil
@@ -42,13 +45,14 @@ func (l *Locator) Counts(ctx context.Context, from *replay.Runner, end End, addr
 	if err := c.last(); err != nil {
 		return nil, err
 	}
-	for _, a := range addrs {
-		c.g.point(a)
-	}
 	var stop *point
 	if !c.end.Last && !c.end.At.AtBase() {
 		stop = c.g.point(c.end.At.Addr)
-		stop.limit = min(c.end.At.Count, math.MaxUint64)
+		stop.limit = c.end.At.Count
+		stop.few = stop.limit < fewHits
+	}
+	for _, a := range addrs {
+		c.g.point(a)
 	}
 	if err := c.g.arm(); err != nil {
 		return nil, fmt.Errorf("counts: %w", err)

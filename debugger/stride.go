@@ -1,0 +1,58 @@
+package debugger
+
+import "context"
+
+// Strider is a Timeline that counts instructions forwards over short distances.
+type Strider interface {
+	// Stride returns how many instructions lie between two marks, the earlier
+	// first. ok is false when they are more than most or not countable.
+	Stride(ctx context.Context, a, b Mark, most int) (n int, ok bool, err error)
+	// Ahead returns a mark n instructions after another.
+	Ahead(ctx context.Context, a Mark, n int) (Mark, error)
+}
+
+// strideMost is the distance up to which instructions are counted; what lies
+// between two marks that cannot be split further is far less.
+const strideMost = 20000
+
+// stride finds the instruction between lo, where the value differs, and hi that
+// changed it, by halving the number of instructions between them. It leaves the
+// program just before that instruction; done is false when it could not tell.
+func (h *hunt) stride(ctx context.Context, b bracket) (done bool, err error) {
+	s, ok := h.d.tl.(Strider)
+	if !ok || !b.found || b.lo.mark == nil || b.hi.mark == nil {
+		return false, nil
+	}
+	n, ok, err := s.Stride(ctx, b.lo.mark, b.hi.mark, strideMost)
+	if err != nil || !ok {
+		return false, err
+	}
+	lo, hi := 0, n
+	at := b.lo.mark
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		m, err := s.Ahead(ctx, b.lo.mark, mid)
+		if err != nil {
+			return false, err
+		}
+		h.marks = append(h.marks, m)
+		if _, err := h.arrive(ctx, h.d.toMark(m)); err != nil {
+			return false, err
+		}
+		switch v, err := h.sample(ctx); {
+		case err != nil:
+			return false, err
+		case v == same:
+			hi = mid
+		case v == unknown:
+			return false, nil // where it has no value is no change: look at each point
+		default:
+			lo, at = mid, m
+		}
+	}
+	if _, err = h.arrive(ctx, h.d.toMark(at)); err != nil {
+		return false, err
+	}
+	_, err = h.sample(ctx) // the value before
+	return true, err
+}

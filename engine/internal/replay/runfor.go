@@ -1,0 +1,59 @@
+package replay
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"yore/engine/internal/ptrace"
+)
+
+// RunFor lets the slice's thread run for about d, measured by the tracing thread
+// itself: it sleeps beside the program on the same CPU, which is exact to some
+// tens of µs where a timer's goroutine may be late by many ms. It returns AtEvent
+// when the slice ended before. Nothing of ours may be in the program's code.
+func (r *Runner) RunFor(d time.Duration) (Stop, error) {
+	if r.atEvent {
+		return AtEvent, nil
+	}
+	e, err := r.coming()
+	if err != nil {
+		return AtEnd, err
+	}
+	if e != nil {
+		if err := r.prepare(e); err != nil {
+			return AtEnd, err
+		}
+		if Immediate(e) {
+			r.atEvent = true
+			return AtEvent, nil
+		}
+	}
+	r.Resume(ptrace.Sysemu, 0)
+	ts := unix.NsecToTimespec(d.Nanoseconds())
+	for {
+		left := unix.Timespec{}
+		if unix.Nanosleep(&ts, &left) != unix.EINTR {
+			break
+		}
+		ts = left
+	}
+	if err := r.Err(); err != nil {
+		return AtEnd, err
+	}
+	if err := ptrace.Interrupt(r.TID); err != nil {
+		return AtEnd, err
+	}
+	st, err := r.Wait()
+	switch {
+	case err != nil:
+		return AtEnd, fmt.Errorf("replay: event %d: %w", r.Next, err)
+	case !st.Stopped():
+		return AtEnd, r.diverged("thread", "running", st.String())
+	case st.Event() == ptrace.EventStop:
+		return Interrupted, nil
+	}
+	// It stopped by itself: the slice is over as far as samples go.
+	return AtEvent, nil
+}
