@@ -3,6 +3,7 @@ package locate
 import (
 	"context"
 	"fmt"
+	"sort"
 
 	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
@@ -91,6 +92,7 @@ func (a *approach) run(ctx context.Context) (*Window, error) {
 		}
 	}
 	a.add(a.addr)
+	a.add(pcOf(a.start.r))
 	if own(a.start, a.addr) == 1 && a.entry(a.addr) {
 		a.addCaller(a.start.r)
 	}
@@ -179,11 +181,7 @@ func (a *approach) loop(ctx context.Context) (*Window, error) {
 	}
 	if n := uint64(w.Len()); n < uint64(a.want) && left > 2 {
 		back := min(uint64(a.want)/n+1, left-1) // executions back
-		at := Coord{a.addr, left - back}
-		if back == left-1 {
-			at = Coord{}
-		}
-		if x, _, err := a.step(ctx, far, at, back, 4*a.want+reachSteps); err != nil {
+		if x, _, err := a.step(ctx, far, Coord{a.addr, left - back}, back, 4*a.want+reachSteps); err != nil {
 			w.Close()
 			return nil, err
 		} else if x != nil {
@@ -241,6 +239,24 @@ func (a *approach) add(pc uint64) (ok bool) {
 	return ok
 }
 
+// leader returns the basic block in which P lies, nil when P begins it: the
+// block's first instruction then leads to P.
+func (a *approach) leader() *patch.Block {
+	lo, hi, ok := a.text.Func(a.addr)
+	if !ok {
+		return nil
+	}
+	blocks, err := a.text.Blocks(lo, hi)
+	if err != nil {
+		return nil
+	}
+	i := sort.Search(len(blocks), func(i int) bool { return blocks[i].Hi() > a.addr })
+	if i == len(blocks) || blocks[i].Lo() >= a.addr {
+		return nil
+	}
+	return &blocks[i]
+}
+
 // addCaller marks the function that called the one at whose entry r stands.
 func (a *approach) addCaller(r *replay.Runner) (more bool) {
 	ret, ok := r.Space.Uint64(r.Regs().Rsp)
@@ -277,6 +293,11 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 	defer func() { g.trail.kill(); r.Kill() }()
 	p := g.point(a.addr)
 	p.limit, p.ring, p.few = a.arrivals, true, a.arrivals <= 2
+	lead := a.leader()
+	if lead != nil {
+		q := g.point(lead.Lo())
+		q.ring, q.few = true, p.few
+	}
 	for _, f := range a.funcs {
 		blocks, err := a.text.Blocks(f.lo, f.hi)
 		if err != nil {
@@ -302,48 +323,65 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 	if err != nil {
 		return nil, err
 	}
+	if lead != nil && len(es) == 0 {
+		q := g.point(lead.Lo())
+		n, err := g.count(q)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			w, _, err := a.step(ctx, a.start, Coord{q.addr, n}, 1, len(lead.Insts))
+			if w != nil || err != nil {
+				return w, err
+			}
+		}
+	}
 	if a.entry(a.addr) && a.addCaller(r) && len(es) == 0 {
 		return nil, nil // the caller's marks were missing
 	}
 	if len(es) == 0 {
-		return a.from(ctx, a.start, Coord{}, a.arrivals-own(a.start, a.addr), lastSteps)
-	}
-	for i := a.oldest(es); ; i /= 2 {
-		e := es[i]
-		n, at, err := a.before(g, e)
-		if err != nil {
-			return nil, err
-		}
-		cap := reachSteps
-		if i > 0 {
-			cap += 2 * a.want
-		}
-		arrivals := g.arrivalsAfter(p, es, i)
-		w, steps, err := a.step(ctx, n, at, arrivals, cap)
-		if w != nil || err != nil || i > 0 {
-			n.release()
-			if w != nil || err != nil {
-				return w, err
-			}
-			continue
-		}
-		more := a.learn(steps)
-		if !more {
-			w, err := a.from(ctx, n, at, arrivals, lastSteps)
-			n.release()
+		arrivals := a.arrivals - own(a.start, a.addr)
+		w, steps, err := a.step(ctx, a.start, Coord{}, arrivals, reachSteps)
+		if w != nil || err != nil || a.learn(steps) {
 			return w, err
 		}
-		m, err := a.l.Seek(ctx, n.r, at)
+		return a.walk(ctx, a.start, Coord{}, arrivals)
+	}
+	for i := a.oldest(es); ; i /= 2 {
+		n, at, err := a.before(g, es[i])
 		if err != nil {
-			n.release()
 			return nil, err
 		}
-		a.start.release()
-		a.start = n.next(m, at)
+		w, err := a.tryFrom(ctx, n, at, g.arrivalsAfter(p, es, i), i == 0)
 		n.release()
-		a.arrivals = arrivals + own(a.start, a.addr)
-		return nil, nil
+		if w != nil || err != nil || i == 0 {
+			return w, err
+		}
 	}
+}
+
+// tryFrom steps to P from a mark passed. From the last one, when that is not near
+// enough, it moves the start there and adds what it learnt.
+func (a *approach) tryFrom(ctx context.Context, n *node, at Coord, arrivals uint64, last bool) (*Window, error) {
+	cap := reachSteps
+	if !last {
+		cap += 2 * a.want
+	}
+	w, steps, err := a.step(ctx, n, at, arrivals, cap)
+	if w != nil || err != nil || !last {
+		return w, err
+	}
+	if !a.learn(steps) {
+		return a.walk(ctx, n, at, arrivals)
+	}
+	m, err := a.l.Seek(ctx, n.r, at)
+	if err != nil {
+		return nil, err
+	}
+	a.start.release()
+	a.start = n.next(m, at)
+	a.arrivals = arrivals + own(a.start, a.addr)
+	return nil, nil
 }
 
 // own is 1 when the node stands at addr.
@@ -354,9 +392,10 @@ func own(n *node, addr uint64) uint64 {
 	return 0
 }
 
-// from is step that must succeed.
-func (a *approach) from(ctx context.Context, n *node, at Coord, arrivals uint64, cap int) (*Window, error) {
-	w, steps, err := a.step(ctx, n, at, arrivals, cap)
+// walk is step through code whose functions are not known: it goes far, and must
+// arrive.
+func (a *approach) walk(ctx context.Context, n *node, at Coord, arrivals uint64) (*Window, error) {
+	w, steps, err := a.step(ctx, n, at, arrivals, lastSteps)
 	if err == nil && w == nil {
 		err = fmt.Errorf("more than %d instructions of code without known functions", len(steps))
 	}

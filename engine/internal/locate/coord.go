@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
 )
@@ -77,7 +79,7 @@ func enter(r *replay.Runner) error {
 // fork returns a running copy of a frozen base, in its slice's thread and with
 // no trace of the hardware breakpoints that stopped it.
 func fork(base *replay.Runner) (*replay.Runner, error) {
-	r, err := base.Fork()
+	r, err := forkOf(base)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +90,30 @@ func fork(base *replay.Runner) (*replay.Runner, error) {
 	clean(r)
 	return r, nil
 }
+
+// stepOne executes one instruction. Behind popf the kernel leaves the trap flag
+// that it stepped with in the program's flags: it is taken off.
+func stepOne(ctx context.Context, r *replay.Runner) (replay.Stop, error) {
+	stop, err := r.Step(ctx)
+	if err == nil {
+		clean(r)
+	}
+	return stop, err
+}
+
+// forkOf is Fork for a runner that a signal may still be on its way to: the one
+// that interrupted it. The kernel refuses to fork while one is pending.
+func forkOf(r *replay.Runner) (*replay.Runner, error) {
+	for try := 0; ; try++ {
+		f, err := r.Fork()
+		if err == nil || try == 8 || !errors.Is(err, errRestart) {
+			return f, err
+		}
+	}
+}
+
+// errRestart is the kernel's ERESTARTNOINTR (include/linux/errno.h).
+const errRestart = unix.Errno(513)
 
 // clean removes the resume flag, which a debug register leaves behind, and the
 // trap flag from the runner's registers.

@@ -107,7 +107,7 @@ func check(t *testing.T, l *Locator, base *replay.Runner, c Coord, target *repla
 	}
 	defer p.Kill()
 	t.Logf("%v: seek %v predecessor %v", c, t1.Sub(t0), time.Since(t2))
-	if stop, err := p.Step(ctx); err != nil || stop != replay.Trap {
+	if stop, err := stepOne(ctx, p); err != nil || stop != replay.Trap {
 		t.Fatalf("step to %v: %v %v", c, stop, err)
 	}
 	sameState(t, "step to "+c.String(), p, target)
@@ -126,7 +126,7 @@ func TestEndOf(t *testing.T) {
 	if b != [2]byte{0x0f, 0x05} || c.Count != 1 || c.Addr != r.Regs().Rip {
 		t.Errorf("end of slice at %v, % x", c, b)
 	}
-	if stop, err := r.Step(context.Background()); err != nil || stop != replay.AtEvent {
+	if stop, err := stepOne(context.Background(), r); err != nil || stop != replay.AtEvent {
 		t.Errorf("step from the end: %v %v", stop, err)
 	}
 }

@@ -82,7 +82,7 @@ func record(t *testing.T, bin string, args ...string) *recording {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task, err := tracee.Launch(tracee.Spec{Path: bin, Args: append([]string{bin}, args...), Env: []string{"LC_ALL=C"},
+	task, err := tracee.Launch(tracee.Spec{Path: bin, Args: append([]string{bin}, args...), Env: []string{"LC_ALL=C", "LD_BIND_NOW=1"},
 		Files: [3]*os.File{null, null, null}, FixedAddresses: true})
 	null.Close()
 	if err != nil {

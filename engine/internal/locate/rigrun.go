@@ -71,7 +71,7 @@ func (g *rig) over(ctx context.Context, p *point) (replay.Stop, error) {
 		if err := g.lift(p); err != nil {
 			return replay.AtEnd, err
 		}
-		stop, err := g.r.Step(ctx)
+		stop, err := stepOne(ctx, g.r)
 		if ierr := g.insert(p); err == nil {
 			err = ierr
 		}

@@ -41,7 +41,7 @@ func (l *Locator) Search(ctx context.Context, from *replay.Runner, end End, prob
 }
 
 func (l *Locator) search(ctx context.Context, from *replay.Runner, end End, probes []Probe) (*Hit, error) {
-	r, err := from.Fork()
+	r, err := forkOf(from)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (l *Locator) nth(ctx context.Context, from *replay.Runner, t *trail, probes
 		c = &chase{l: l, g: m.g, probes: probes, end: End{Open: true}, leg: m.note.(leg)}
 		err = m.g.setGoal(n)
 	} else {
-		r, ferr := from.Fork()
+		r, ferr := forkOf(from)
 		if ferr != nil {
 			return nil, ferr
 		}
@@ -184,7 +184,7 @@ func (l *Locator) reach(ctx context.Context, from *replay.Runner, h Hit) (*repla
 	if h.Relative {
 		return l.Seek(ctx, from, h.At)
 	}
-	r, err := from.Fork()
+	r, err := forkOf(from)
 	if err != nil {
 		return nil, err
 	}

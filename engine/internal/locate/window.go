@@ -83,7 +83,7 @@ func overlay(p []byte, addr uint64, s saved) {
 
 // Materialise returns a new runner at step k.
 func (w *Window) Materialise(k int) (*replay.Runner, error) {
-	r, err := w.end.Fork()
+	r, err := forkOf(w.end)
 	if err != nil {
 		return nil, fmt.Errorf("window: %w", err)
 	}
@@ -167,16 +167,15 @@ func (t *stepper) step(ctx context.Context) (ok bool, err error) {
 		}
 	}
 	if !known { // what it writes is found by comparing pages
-		if before, err = t.r.Fork(); err != nil {
+		if before, err = forkOf(t.r); err != nil {
 			return false, err
 		}
 		defer before.Kill()
 	}
-	stop, err := t.r.Step(ctx)
+	stop, err := stepOne(ctx, t.r)
 	if err != nil || stop != replay.Trap {
 		return false, err
 	}
-	clean(t.r)
 	if before != nil {
 		set, err := tracee.Differing(before.Space, before.Lineage, t.r.Space, t.r.Lineage)
 		if err != nil {
