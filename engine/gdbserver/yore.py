@@ -38,6 +38,7 @@ class _Yore(object):
                 self.prefix(" ".join(words[:n]), "Commands of yore that begin so.")
             self.define(v, " ".join(words))
         self.hooks()
+        gdb.events.stop.connect(self.stopped)
 
     # -- commands
 
@@ -88,6 +89,17 @@ class _Yore(object):
         for name in ("reverse-step", "reverse-next", "reverse-stepi", "reverse-nexti"):
             if not self.users_own("hook-" + name):
                 gdb.execute("define hook-%s\npython _yore.select()\nend" % name, False, True)
+
+    def stopped(self, event):
+        # Back before the dynamic linker has set itself up gdb believes its old
+        # list of libraries, and looks for variables in no other file than the
+        # linker. There, have it read the list anew.
+        try:
+            where = gdb.solib_name(gdb.newest_frame().pc())
+            if where is not None and os.path.basename(where).startswith("ld"):
+                gdb.execute("info sharedlibrary", False, True)
+        except gdb.error:
+            pass
 
     def select(self):
         t = gdb.selected_thread()
