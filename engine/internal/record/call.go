@@ -21,25 +21,33 @@ func restarts(ret int64) bool { return ret <= erestartSys && ret >= erestartBloc
 
 // syscall handles a syscall stop of the current thread.
 func (r *Recorder) syscall(t *Thread) error {
-	if t.inCall && !t.restart {
+	if t.inside {
 		return r.leave(t)
 	}
 	nr := int64(t.Regs().Orig_rax)
-	if t.restart {
-		// The same call as the program sees it, entered again by the kernel.
+	r.boundary = false
+	if t.inCall {
+		// The same call as the program sees it, entered again.
 		if nr != t.nr && nr != unix.SYS_RESTART_SYSCALL {
 			return fmt.Errorf("record: thread %d restarted system call %d as %d", t.ID, t.nr, nr)
 		}
 		t.restart = false
-		return r.enter(t)
+	} else {
+		t.entry, t.nr, t.inCall, t.logged = *t.Regs(), nr, true, false
+		t.row = syscalls.Lookup(nr)
+		if len(t.held) > 0 && r.deliverable(t) {
+			return r.before(t)
+		}
 	}
-	t.entry, t.nr, t.inCall, t.logged = *t.Regs(), nr, true, false
-	t.row = syscalls.Lookup(nr)
-	r.boundary = false
+	return r.dispatch(t)
+}
+
+// dispatch does what the call that t has entered is to the recorder.
+func (r *Recorder) dispatch(t *Thread) error {
 	if ret, _, ok := t.row.Answer(args(&t.entry)); ok {
 		return r.answer(t, ret)
 	}
-	switch nr {
+	switch t.nr {
 	case unix.SYS_SCHED_SETAFFINITY: // all threads stay on one CPU
 		return r.answer(t, 0)
 	case unix.SYS_EXIT_GROUP:
@@ -59,18 +67,40 @@ func (r *Recorder) syscall(t *Thread) error {
 	if !t.row.Known(args(&t.entry), mem{r.space}) && t.compare == nil {
 		return r.beginComparison(t)
 	}
-	r.rewrite(t)
-	if r.many.Load() && t.row.MayBlock(args(&t.entry), mem{r.space}) {
+	if t.compare == nil && r.many.Load() && t.row.MayBlock(args(&t.entry), mem{r.space}) {
+		if done, err := r.redirect(t); done || err != nil {
+			return err
+		}
 		t.xstate = t.XState()
-		r.redirect(t)
 		return r.enter(t)
 	}
+	return r.proceed(t)
+}
+
+// proceed lets t, at a call's entry, into the call and waits for its next stop.
+// No other thread runs meanwhile.
+func (r *Recorder) proceed(t *Thread) error {
+	t.inside = true
+	r.waiting.Store(int64(t.TID))
 	st, err := t.Run(ptrace.Syscall, 0)
+	r.waiting.Store(0)
 	if err != nil {
-		return err
+		return fmt.Errorf("record: %s: %w", t.row.Name, err)
 	}
 	t.state, t.status = arrived, st
 	return nil
+}
+
+// before breaks off a call that t has just entered, because signals are waiting
+// for it: they come before the call's instruction. To the program that is a call
+// that was interrupted before it did anything, and is entered again when the
+// handlers are through.
+func (r *Recorder) before(t *Thread) error {
+	if err := r.backOut(t); err != nil {
+		return err
+	}
+	t.inCall, t.restart = true, true
+	return r.logEnter(t)
 }
 
 // answer gives the program a result without the kernel seeing the call.
@@ -87,24 +117,14 @@ func (r *Recorder) answer(t *Thread, ret int64) error {
 	return r.finish(t, trace.Syscall, ret, nil, nil)
 }
 
-// rewrite changes a call at its entry to one with the same meaning that can be
-// replayed. leave restores the argument registers.
-func (r *Recorder) rewrite(t *Thread) {
-	x := t.entry
-	switch t.nr {
-	case unix.SYS_MADVISE:
-		if x.Rdx == unix.MADV_FREE { // when the kernel frees is not ours to know
-			x.Rdx = unix.MADV_DONTNEED
-			t.SetRawRegs(x)
-		}
-	}
-}
-
 // leave handles the exit stop of a call.
 func (r *Recorder) leave(t *Thread) error {
 	ret := int64(t.Regs().Rax)
-	if restarts(ret) && t.nr != unix.SYS_RT_SIGRETURN {
-		// A signal arrived. Its stop follows without user code running.
+	t.inside = false
+	if restarts(ret) && t.nr != unix.SYS_RT_SIGRETURN || ret == -int64(unix.EINTR) && t.poked.Load() {
+		// A signal arrived: its stop follows without user code running. When another
+		// thread has taken it, the call is entered again at once.
+		t.broken = ret
 		st, err := t.Run(ptrace.Syscall, 0)
 		if err != nil {
 			return err
@@ -116,16 +136,15 @@ func (r *Recorder) leave(t *Thread) error {
 	if t.logged {
 		kind = trace.Leave
 	}
-	outputs, known := t.row.Outputs(args(&t.entry), ret, r.view(t))
-	if !known && t.compare == nil {
-		return fmt.Errorf("record: outputs of %s are not known after all", t.row.Name)
-	}
-	writes := r.collect(t, outputs)
+	var writes []trace.Write
+	var err error
 	if t.compare != nil {
-		var err error
-		if writes, err = r.endComparison(t); err != nil {
-			return err
-		}
+		writes, err = r.endComparison(t)
+	} else {
+		writes, err = r.collect(t, ret)
+	}
+	if err != nil {
+		return err
 	}
 	return r.finish(t, kind, ret, writes, nil)
 }

@@ -29,17 +29,20 @@ func mayRaise(nr, ret int64) bool {
 
 // due reports whether an unblocked signal waits for t (proc_pid_status(5)).
 func (t *Thread) due() bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", t.Space.PID, t.TID))
+	field := func(name string) uint64 { return statusField(t.Space.PID, t.TID, name) }
+	return (field("SigPnd")|field("ShdPnd"))&^field("SigBlk") != 0
+}
+
+// statusField reads a set of signals from a task's status (proc_pid_status(5)).
+func statusField(pid, tid int, name string) uint64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
 	if err != nil {
-		return false
+		return 0
 	}
-	field := func(name string) uint64 {
-		i := bytes.Index(b, []byte(name))
-		if i < 0 || i+len(name)+16 > len(b) {
-			return 0
-		}
-		v, _ := strconv.ParseUint(string(b[i+len(name):i+len(name)+16]), 16, 64)
-		return v
+	_, rest, ok := bytes.Cut(b, []byte("\n"+name+":\t"))
+	if !ok || len(rest) < 16 {
+		return 0
 	}
-	return (field("\nSigPnd:\t")|field("\nShdPnd:\t"))&^field("\nSigBlk:\t") != 0
+	v, _ := strconv.ParseUint(string(rest[:16]), 16, 64)
+	return v
 }

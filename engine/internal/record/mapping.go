@@ -43,7 +43,7 @@ func (r *Recorder) mapped(t *Thread, e *trace.Event) error {
 	f, err := r.files.add(r.space.PID, fd)
 	// What the program may change through the mapping or the descriptor is not
 	// what a reference would show later.
-	changing := err == nil && !exec && (f.gone() || writable(r.space.PID, fd))
+	changing := err == nil && (f.gone() || !exec && writable(r.space.PID, fd))
 	limit := uint64(captureMax)
 	if changing {
 		limit = changingMax

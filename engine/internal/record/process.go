@@ -113,39 +113,48 @@ func (r *Recorder) undoPatches(m *tracee.Space) error {
 // ready as at launch, and the recorder's idea of threads, signals and mappings
 // begins anew.
 func (r *Recorder) exec(t *Thread) error {
-	st, err := t.Run(ptrace.Syscall, 0)
-	for err == nil && st.IsSignal() {
-		t.Stash(st.Signal())
-		st, err = t.Run(ptrace.Syscall, 0)
-	}
-	if err != nil {
-		if len(r.threads) > 1 && t.ID != r.pid {
-			return r.execOfThread(t)
+	t.Resume(ptrace.Syscall, 0)
+	for {
+		id, st, err := r.waitExec(t)
+		switch {
+		case err != nil:
+			return fmt.Errorf("record: execve by thread %d: %w", t.ID, err)
+		case st.Event() == unix.PTRACE_EVENT_EXEC:
+			// Of a thread that is not the leader the kernel has changed the id.
+			return r.execed(t)
+		case id == t.TID && !st.Stopped():
+			return r.lost(t, st)
+		case id != t.TID: // a thread that was killed, or whose call has ended
+			if u := r.threads[id]; u != nil && st.Stopped() && u.state == blocked {
+				u.Note(st)
+				r.arrive(u, st)
+			}
+		case st.IsSyscall():
+			return r.leave(t)
+		case st.IsSignal():
+			t.Stash(st.Signal())
+			t.Resume(ptrace.Syscall, 0)
+		default:
+			t.Resume(ptrace.Syscall, 0)
 		}
-		return err
 	}
-	if st.Event() != unix.PTRACE_EVENT_EXEC {
-		if !st.IsSyscall() {
-			return fmt.Errorf("record: execve by thread %d met %v", t.ID, st)
-		}
-		return r.leave(t)
-	}
-	return r.execed(t)
 }
 
-// execOfThread handles execve by a thread that is not the leader: the kernel
-// gives it the leader's id.
-func (r *Recorder) execOfThread(t *Thread) error {
-	for {
-		id, st, err := ptrace.Wait(r.pid, 0)
-		if err != nil {
-			return fmt.Errorf("record: execve by thread %d: %w", t.ID, err)
+// waitExec waits for t, which is in execve. While other threads live any of them
+// may report: t itself may come back under the leader's id.
+func (r *Recorder) waitExec(t *Thread) (int, ptrace.Status, error) {
+	if len(r.threads) == 1 {
+		st, err := t.Wait()
+		if !st.Stopped() && st != 0 {
+			err = nil
 		}
-		if id == r.pid && st.Event() == unix.PTRACE_EVENT_EXEC {
-			t.Task = tracee.NewTask(r.pid, r.space)
-			return r.execed(t)
-		}
+		return t.TID, st, err
 	}
+	id, st, err := ptrace.Wait(-1, 0)
+	if err == nil && id == t.TID {
+		t.Note(st)
+	}
+	return id, st, err
 }
 
 // execed continues at EVENT_EXEC.
@@ -169,7 +178,7 @@ func (r *Recorder) execed(t *Thread) error {
 	}
 	r.Lineage = &tracee.Lineage{}
 	r.pre = preemption{stubs: r.pre.stubs, first: r.pre.stubs.Len(), tried: map[uint64]bool{}}
-	r.actions = [65]action{}
+	r.inheritActions()
 	r.patches = patchSet{}
 	r.brk, r.slots, r.shared, r.ready = 0, 0, false, nil
 	regs := *t.Regs()

@@ -188,6 +188,7 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
 	r.threads[th.ID] = th
 	r.cur, r.boundary = th, true
+	r.inheritActions()
 	if err := r.firstLayout(); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,18 @@ type pendingSignal struct {
 	deliver int  // what to deliver, 0 for nothing
 }
 
+// inheritActions notes what the program does with signals after an execve:
+// nothing but ignoring those that were ignored before.
+func (r *Recorder) inheritActions() {
+	r.actions = [65]action{}
+	ignored := statusField(r.pid, r.pid, "SigIgn")
+	for sig := 1; sig < len(r.actions); sig++ {
+		if ignored>>(sig-1)&1 != 0 {
+			r.actions[sig].handler = sigIgn
+		}
+	}
+}
+
 func (r *Recorder) setAction(sig int, addr uint64) {
 	var b [16]byte
 	if sig > 0 && sig < len(r.actions) && r.space.Read(addr, b[:]) == len(b) {
