@@ -200,11 +200,12 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 		return cancelled(err)
 	}
 	from := to.base
+	at := s.here.r
 	total := max(to.event, 1)
 	for {
 		end := locate.End{Event: to.event, At: to.at}
 		if !(from == to.base && to.at.AtBase()) {
-			found, st, err := s.lastHit(ctx, from, to, end)
+			found, st, err := s.lastHit(ctx, from, at, end)
 			if err != nil {
 				return cancelled(err)
 			}
@@ -219,23 +220,24 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 			break
 		}
 		prev := s.cps[i-1]
+		at = from.r
 		to = place{event: from.event, base: from, known: true}
 		if !from.start && prev.event == from.event {
-			at, err := s.coordOf(ctx, prev, from)
+			c, err := s.coordOf(ctx, prev, from)
 			if err != nil {
 				return cancelled(err)
 			}
-			to.base, to.at = prev, at
+			to.base, to.at = prev, c
 		} else if !from.start {
 			c, err := s.sliceStart(ctx, from.event)
 			if err != nil {
 				return cancelled(err)
 			}
-			at, err := s.coordOf(ctx, c, from)
+			rel, err := s.coordOf(ctx, c, from)
 			if err != nil {
 				return cancelled(err)
 			}
-			prev, to.base, to.at = c, c, at
+			prev, to.base, to.at = c, c, rel
 		}
 		from = prev
 	}
@@ -249,16 +251,42 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 	return s.begin(), nil
 }
 
-// lastHit searches one interval, from checkpoint from to end (place to), and
-// returns the place of the last hit with its stop, nil when there is none.
-func (s *Session) lastHit(ctx context.Context, from *checkpoint, to place, end locate.End) (*place, timeline.Stop, error) {
-	h, err := s.loc.Search(ctx, from.r, end, s.probes())
+// lastHit searches one interval, from checkpoint from to end (place to, at which
+// process at stands), and returns the place of the last hit with its stop, nil
+// when there is none.
+func (s *Session) lastHit(ctx context.Context, from *checkpoint, at *replay.Runner, end locate.End) (*place, timeline.Stop, error) {
+	start, base := from.r, from
+	var watched *place
+	var wstop timeline.Stop
+	if len(s.watches) > 0 {
+		after, p, st, err := s.lastWatched(ctx, from, end)
+		if after != nil {
+			defer after.Kill()
+		}
+		if err != nil {
+			return nil, st, err
+		}
+		if p != nil {
+			// Only a breakpoint behind the change is nearer.
+			watched, wstop, start, base = p, st, after, nil
+			if after.Next-1 == end.Event {
+				if end.At, err = s.loc.Find(ctx, after, at.Copy); err != nil {
+					return nil, st, err
+				}
+			}
+		}
+	}
+	if len(s.breakpoints) == 0 || watched != nil && start.Next-1 == end.Event && end.At.AtBase() {
+		return watched, wstop, nil
+	}
+	h, err := s.loc.Search(ctx, start, end, s.probes())
 	if err != nil || h == nil {
-		return nil, timeline.Stop{}, err
+		return watched, wstop, err
 	}
 	p := &place{event: h.Event, thread: h.Runner.Active, at: h.At, known: true, r: h.Runner}
 	if h.Relative {
-		p.base = from
+		p.base = base
+		p.known = base != nil
 	}
 	stop := timeline.Stop{Reason: timeline.Breakpoint, Thread: p.thread, Addr: h.Runner.Regs().Rip}
 	return p, stop, nil

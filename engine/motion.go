@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -474,10 +475,52 @@ func (s *Session) chase(ctx context.Context, r *replay.Runner, end locate.End) (
 		}
 		end.At = at
 	}
+	if len(s.watches) > 0 {
+		return s.chaseWatched(ctx, r, end)
+	}
 	h, why, err := s.loc.Run(ctx, r, end, s.probes())
 	if err != nil {
 		return timeline.Stop{}, why, err
 	}
+	return s.arrived(r, h, why), why, nil
+}
+
+// chaseWatched is chase with watchpoints: a fork finds the breakpoint that would
+// be hit, and the run up to there is watched.
+func (s *Session) chaseWatched(ctx context.Context, r *replay.Runner, end locate.End) (timeline.Stop, locate.Reason, error) {
+	why := locate.AtEndPoint
+	var h *locate.Hit
+	if len(s.breakpoints) > 0 {
+		f, err := r.Fork()
+		if err != nil {
+			return timeline.Stop{}, 0, err
+		}
+		h, why, err = s.loc.Run(ctx, f, end, s.probes())
+		f.Kill()
+		if err != nil || why == locate.Cancelled {
+			return s.arrived(r, nil, why), why, err
+		}
+		if why == locate.AtHit {
+			end = locate.End{Event: h.Event, At: h.At}
+		}
+	}
+	c, got, err := s.loc.RunWatched(ctx, r, end, s.watchWords(), 1, math.MaxInt)
+	if err != nil {
+		return timeline.Stop{}, got, err
+	}
+	if got != locate.AtHit {
+		if got == locate.AtEndPoint {
+			got = why
+		}
+		return s.arrived(r, h, got), got, nil
+	}
+	w := s.watchOf(s.watchWords()[c.Watch].Addr)
+	s.moved(place{event: r.Next - 1, thread: r.Active, r: r, known: c.Kernel})
+	return timeline.Stop{Reason: timeline.Watchpoint, Thread: r.Active, Addr: w.Addr, Watch: w.Kind}, got, nil
+}
+
+// arrived makes where r stands after a run the present, and says why.
+func (s *Session) arrived(r *replay.Runner, h *locate.Hit, why locate.Reason) timeline.Stop {
 	stop := timeline.Stop{Thread: r.Active}
 	p := place{event: r.Next - 1, thread: r.Active, r: r}
 	switch why {
@@ -490,5 +533,5 @@ func (s *Session) chase(ctx context.Context, r *replay.Runner, end locate.End) (
 		stop.Reason = timeline.Interrupted
 	}
 	s.moved(p)
-	return stop, why, nil
+	return stop
 }

@@ -133,17 +133,21 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 // Release gives the mark up.
 func (m *Mark) Release() {
 	m.s.do(context.Background(), func() error {
-		m.released, m.from = true, nil
-		if m.p.r != nil {
-			m.p.r.Kill()
-			m.p.r = nil
-		}
-		if m.p.base != nil {
-			m.p.base.users--
-			m.p.base = nil
-		}
+		m.s.release(m)
 		return nil
 	})
+}
+
+func (s *Session) release(m *Mark) {
+	m.released, m.from = true, nil
+	if m.p.r != nil {
+		m.p.r.Kill()
+		m.p.r = nil
+	}
+	if m.p.base != nil {
+		m.p.base.users--
+		m.p.base = nil
+	}
 }
 
 // MarkPosition returns a mark's coordinate.

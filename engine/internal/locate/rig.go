@@ -88,6 +88,10 @@ type rig struct {
 	hits, goal uint64
 	// spare is the number of debug registers left to points.
 	spare int
+	// watch are words that the last debug registers watch; fired is one more than
+	// the index of the one that has just stopped run.
+	watch []Watch
+	fired int
 	// held is the point at which the runner stands, counted but not executed;
 	// with a stub, resume are the registers with which it goes on.
 	held   *point
@@ -140,6 +144,11 @@ func (g *rig) arm() error {
 	}
 	if err := g.install(); err != nil {
 		return err
+	}
+	if len(g.watch) > 0 {
+		if err := setWatches(g.r, g.watch); err != nil {
+			return err
+		}
 	}
 	left := g.spare
 	for _, p := range g.points {

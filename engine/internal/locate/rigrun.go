@@ -44,12 +44,37 @@ func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 		if stop != replay.Trap {
 			return nil, stop, nil
 		}
+		if g.fired, err = g.watched(); err != nil {
+			return nil, stop, err
+		}
+		if g.fired > 0 {
+			return nil, stop, g.leaveStub()
+		}
 		p, says, err := g.trapped()
 		if err != nil || says {
 			g.held = p
 			return p, stop, err
 		}
 	}
+}
+
+// leaveStub moves a runner that a debug register has stopped inside a stub's
+// relocated code to the program's own.
+func (g *rig) leaveStub() error {
+	if g.plan == nil {
+		return nil
+	}
+	f, err := g.plan.Fix(*g.r.Regs(), patch.Async, g.r.Space)
+	if err != nil || f.Where == patch.Own {
+		return err
+	}
+	g.r.SetRegs(f.Regs)
+	for _, w := range append(f.Memory, f.Rewind...) {
+		if err := g.r.Space.Write(w.Addr, w.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // slice is RunSlice, interrupted when it is time to take a fork for the trail.
