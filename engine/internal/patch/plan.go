@@ -298,7 +298,7 @@ func (p *Plan) Writes() []Write {
 			out = append(out, Write{x.base, slices.Clone(x.buf)})
 		}
 	}
-	for _, t := range p.tramps.pages {
+	p.tramps.opened(func(t *trampPage) {
 		// From the first used byte to the last.
 		lo, hi := 0, pageSize
 		for t.used[lo/8]>>(lo%8)&1 == 0 {
@@ -308,7 +308,7 @@ func (p *Plan) Writes() []Write {
 			hi--
 		}
 		out = append(out, Write{t.base + uint64(lo), slices.Clone(t.buf[lo:hi])})
-	}
+	})
 	return append(out, p.Text()...)
 }
 

@@ -304,3 +304,27 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanWholeModule plans marks for every function of a program at once.
+func TestPlanWholeModule(t *testing.T) {
+	for _, f := range []string{"/usr/bin/python3", "/lib/x86_64-linux-gnu/libc.so.6"} {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			f, err := filepath.EvalSymlinks(f)
+			if err != nil {
+				t.Skipf("%v", err)
+			}
+			text := loadText(t, f)
+			p := NewPlan(text, text.maps, nil)
+			blocks := 0
+			for _, s := range text.module(text.areas[0]).functions() {
+				if _, n, err := p.Marks(s.lo, s.hi); err == nil {
+					blocks += n
+				}
+			}
+			t.Logf("%d of %d blocks, %d maps", len(p.Stubs()), blocks, len(p.Maps()))
+			if len(p.Stubs())*10 < blocks*8 {
+				t.Errorf("only %d of %d blocks have marks", len(p.Stubs()), blocks)
+			}
+		})
+	}
+}
