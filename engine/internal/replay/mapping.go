@@ -68,8 +68,30 @@ func (r *Runner) mapping(e *trace.Event) error {
 		}
 	case unix.SYS_BRK:
 		return r.brk(uint64(e.Ret))
+	case unix.SYS_PRLIMIT64:
+		if a[1] == unix.RLIMIT_STACK && (a[0] == 0 || r.Threads[int(a[0])] != nil) {
+			r.stackLimit(a[2])
+		}
+	case unix.SYS_SETRLIMIT:
+		if a[0] == unix.RLIMIT_STACK {
+			r.stackLimit(a[1])
+		}
 	}
 	return nil
+}
+
+// stackLimit gives the copy the limit at addr: where its stack ends is seen by a
+// program that overflows it.
+func (r *Runner) stackLimit(addr uint64) {
+	soft, ok := r.Space.Uint64(addr)
+	if addr == 0 || !ok {
+		return
+	}
+	var lim unix.Rlimit
+	if unix.Prlimit(r.Space.PID, unix.RLIMIT_STACK, nil, &lim) == nil {
+		lim.Cur = min(soft, lim.Max)
+		unix.Prlimit(r.Space.PID, unix.RLIMIT_STACK, &lim, nil)
+	}
 }
 
 func (r *Runner) mmap(m *trace.Map, growsDown bool) error {
