@@ -35,7 +35,7 @@ func (r *Recorder) syscall(t *Thread) error {
 	} else {
 		t.entry, t.nr, t.inCall, t.logged = *t.Regs(), nr, true, false
 		t.row = syscalls.Lookup(nr)
-		if len(t.held) > 0 && r.deliverable(t) {
+		if t.held = append(t.held, t.TakeSignals()...); len(t.held) > 0 && r.deliverable(t) {
 			return r.before(t)
 		}
 	}
@@ -99,7 +99,7 @@ func (r *Recorder) before(t *Thread) error {
 	if err := r.backOut(t); err != nil {
 		return err
 	}
-	t.inCall, t.restart = true, true
+	t.early = true
 	return r.logEnter(t)
 }
 
@@ -121,10 +121,10 @@ func (r *Recorder) answer(t *Thread, ret int64) error {
 func (r *Recorder) leave(t *Thread) error {
 	ret := int64(t.Regs().Rax)
 	t.inside = false
-	if restarts(ret) && t.nr != unix.SYS_RT_SIGRETURN || ret == -int64(unix.EINTR) && t.poked.Load() {
+	if restarts(ret) && t.nr != unix.SYS_RT_SIGRETURN || ret == -int64(unix.EINTR) && t.due() {
 		// A signal arrived: its stop follows without user code running. When another
-		// thread has taken it, the call is entered again at once.
-		t.broken = ret
+		// thread has taken it, the call is entered again at once. Some calls end with
+		// EINTR even where the signal is none that the program would have noticed.
 		st, err := t.Run(ptrace.Syscall, 0)
 		if err != nil {
 			return err
@@ -136,17 +136,19 @@ func (r *Recorder) leave(t *Thread) error {
 	if t.logged {
 		kind = trace.Leave
 	}
-	var writes []trace.Write
-	var err error
-	if t.compare != nil {
-		writes, err = r.endComparison(t)
-	} else {
-		writes, err = r.collect(t, ret)
-	}
+	writes, err := r.written(t, ret)
 	if err != nil {
 		return err
 	}
 	return r.finish(t, kind, ret, writes, nil)
+}
+
+// written returns what t's call, which has ended with ret, wrote.
+func (r *Recorder) written(t *Thread, ret int64) ([]trace.Write, error) {
+	if t.compare != nil {
+		return r.endComparison(t)
+	}
+	return r.collect(t, ret)
 }
 
 // finish logs the end of a call and puts the thread at an event boundary.
@@ -168,7 +170,7 @@ func (r *Recorder) finish(t *Thread, kind trace.Kind, ret int64, writes []trace.
 			t.SetRawRegs(x)
 		}
 	}
-	t.inCall, t.logged, t.xstate = false, false, nil
+	t.inCall, t.logged, t.xstate, t.redir = false, false, nil, nil
 	r.boundary = true
 	if err := r.effect(t, e); err != nil {
 		return err
@@ -202,7 +204,9 @@ func (r *Recorder) effect(t *Thread, e *trace.Event) error {
 			}
 		}
 	case unix.SYS_SET_ROBUST_LIST:
-		t.setRobust(e)
+		if ok {
+			t.robust = a[0]
+		}
 	case unix.SYS_SET_TID_ADDRESS:
 		t.clearTID = a[0]
 	case unix.SYS_BRK:

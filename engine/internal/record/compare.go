@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -31,27 +32,23 @@ func (r *Recorder) beginComparison(t *Thread) error {
 	t.compare = &comparison{before, lin}
 	r.Stats.Compared++
 	r.Stats.Unknown[t.row.Name]++
-	st, err := t.Run(ptrace.Syscall, 0)
-	if err != nil {
-		return err
-	}
-	t.state, t.status = arrived, st
 	return nil
 }
 
-// backOut undoes the entry into a call: t is again before its instruction.
+// backOut undoes the entry into a call: t is again before its instruction, in user
+// mode, and enters the call when it is resumed.
 func (r *Recorder) backOut(t *Thread) error {
 	x := t.entry
 	x.Orig_rax = ^uint64(0)
 	t.SetRawRegs(x)
-	if _, err := t.Run(ptrace.Syscall, 0); err != nil {
-		return err
+	if st, err := t.Run(ptrace.Syscall, 0); err != nil || !st.IsSyscall() {
+		return fmt.Errorf("record: break off %s: %v %w", t.row.Name, st, err)
 	}
 	x = t.entry
 	x.Rip -= 2
 	x.Rax = uint64(t.nr)
 	t.SetRegs(x)
-	t.inCall = false
+	t.restart = true
 	return nil
 }
 
@@ -97,12 +94,6 @@ func changed(a, b *tracee.Space, set tracee.PageSet) []trace.Write {
 		}
 	}
 	return out
-}
-
-// Ours reports whether an address lies in the range that holds the engine's page,
-// the data of stubs, and scratch memory: not the program's.
-func Ours(addr uint64) bool {
-	return addr >= tracee.EngineCode && addr < scratchBase+scratchSlot*scratchMax
 }
 
 // fullAffinity corrects the result of sched_getaffinity: the program is pinned

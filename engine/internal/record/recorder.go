@@ -39,16 +39,18 @@ type Thread struct {
 	state  threadState
 	status ptrace.Status // for arrived
 
-	// inCall: between a call's entry and its result. logged: its Enter is in
-	// the log. restart: the call was interrupted and has to be entered again.
-	inCall, logged, restart bool
-	nr                      int64
-	row                     *syscalls.Row
-	entry                   ptrace.Regs
-	xstate                  []byte // at entry of a call that may block
-	scratch                 []redirect
-	slot                    uint64 // address of its scratch memory, 0 for none
-	compare                 *comparison
+	// inCall: between a call's entry and its result. inside: the kernel executes
+	// it. logged: its Enter is in the log. restart: the call was interrupted and
+	// has to be entered again; early: held signals come before that.
+	inCall, inside, logged, restart, early bool
+
+	nr      int64
+	row     *syscalls.Row
+	entry   ptrace.Regs
+	xstate  []byte // at entry of a call that may block
+	redir   *syscalls.Redirection
+	scratch syscalls.Range // its scratch memory, Len 0 for none
+	compare *comparison
 
 	held     []tracee.Signal // not yet delivered
 	sigDue   bool            // a signal stop comes before it executes anything
@@ -78,7 +80,7 @@ type Recorder struct {
 	pre         preemption
 	patches     patchSet
 	brk         uint64
-	slots       int         // scratch slots given out
+	slots       []bool      // which slots of scratch memory are in use
 	attachments []trace.Map // System V shared memory
 	shared      bool        // a MAP_SHARED mapping exists
 	started     time.Time
@@ -122,7 +124,7 @@ type Options struct {
 	// BeforeChild and AfterChild bracket the time in which a child process
 	// shares or copies the program's memory: breakpoints must be out of it.
 	BeforeChild, AfterChild func() error
-	// OwnTrap says whether a SIGTRAP at rip is the program's own.
+	// OwnTrap says whether a SIGTRAP at rip is the program's own; nil is always.
 	OwnTrap func(rip uint64, info *ptrace.Siginfo) bool
 	// JobStop is called when a signal would stop the program; it returns when
 	// the program is to go on.
@@ -362,6 +364,12 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 	if r.stop.Load() {
 		return Stop{Reason: Interrupted, Thread: t}, true, nil
 	}
+	if t.early {
+		t.early = false
+		if done, stop, err := r.deliverHeld(t); err != nil || done || !t.restart || r.ended != nil || r.pending != nil {
+			return stop, done, err
+		}
+	}
 	if r.boundary && !t.restart {
 		if done, stop, err := r.deliverHeld(t); err != nil || done {
 			return stop, done, err
@@ -392,13 +400,12 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 	}
 	r.setDebug(t)
 	r.progress.Add(1)
-	r.setDebug(t)
 	if !t.restart {
 		r.running.Store(int64(t.TID))
 	}
 	st, err := t.Run(req, 0)
 	r.running.Store(0)
-	if !st.IsSyscall() && !(t.sigDue && st.IsSignal()) {
+	if !st.IsSyscall() && !t.restart && !(t.sigDue && st.IsSignal()) {
 		r.boundary = false // it may have executed something
 	}
 	t.sigDue = false

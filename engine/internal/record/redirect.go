@@ -1,6 +1,8 @@
 package record
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"yore/engine/internal/tracee"
@@ -9,138 +11,141 @@ import (
 )
 
 // While a thread waits inside a call the kernel may write the call's outputs at
-// any moment, in the middle of another thread's slice. So their buffers are
-// exchanged for scratch memory of the thread, and the bytes move to their place
-// when the call's end is logged.
+// any moment, in the middle of another thread's slice. So they go to scratch
+// memory of the thread (package syscalls plans how), and the bytes move to their
+// place when the call's end is logged.
+//
+// Scratch memory lies where programs have nothing: high in the address space,
+// below the kernel's place for mappings. Each thread has a slot of addresses, of
+// which as much is mapped as its calls have needed. A call that needs more than a
+// slot is let in alone: no other thread runs until it is over.
 
 const (
-	scratchBase = 0x71000000 // one slot per thread, above the engine's page
-	scratchSlot = 256 << 10
-	scratchMax  = 768 // slots, up to 0x7d000000
+	scratchBase = 0x7e8000000000
+	scratchSlot = 16 << 20 // addresses of one thread
+	scratchMax  = 4096     // slots
+	scratchEnd  = scratchBase + scratchSlot*scratchMax
+	// scratchFirst is what a thread gets to begin with, bytes.
+	scratchFirst = 256 << 10
 )
 
-// redirect is one exchanged buffer.
-type redirect struct {
-	arg       int // index of the argument that points to it
-	real, tmp uint64
-	size      uint64
+// Ours reports whether an address lies in memory that the engine has added to the
+// program: its page, the data of stubs, scratch memory.
+func Ours(addr uint64) bool {
+	return addr >= tracee.EngineCode && addr < engineTop || addr >= scratchBase && addr < scratchEnd
 }
 
-// argReg returns the register of argument i.
-func argReg(x *unix.PtraceRegs, i int) *uint64 {
-	return [...]*uint64{&x.Rdi, &x.Rsi, &x.Rdx, &x.R10, &x.R8, &x.R9}[i]
-}
+// engineTop is the end of the low addresses that are ours.
+const engineTop = 0x7d000000
 
-// redirect exchanges the output buffers of the call that t is entering.
-func (r *Recorder) redirect(t *Thread) {
-	t.scratch = t.scratch[:0]
-	if t.slot == 0 {
-		return
+// redirect exchanges the outputs of the call that t is entering. With done the
+// call has been broken off, to be entered again.
+func (r *Recorder) redirect(t *Thread) (done bool, err error) {
+	if t.redir != nil {
+		return false, nil // an interrupted call goes on where it was
 	}
 	a := args(&t.entry)
-	bufs := t.row.OutputBuffers(a, mem{r.space})
-	x := t.entry
-	next, end := t.slot, t.slot+scratchSlot
-	for _, b := range bufs {
-		i := argOf(a, b.Addr)
-		if i < 0 || b.Addr == 0 || b.Len == 0 || next+b.Len > end {
-			continue
+	d, need := t.row.Redirect(a, mem{r.space}, t.scratch)
+	if need > 0 {
+		if need > scratchSlot {
+			return true, r.proceed(t)
 		}
-		data := make([]byte, b.Len)
-		if n := r.space.Read(b.Addr, data); uint64(n) != b.Len {
-			continue // the kernel is to find the bad address itself
+		if err := r.backOut(t); err != nil {
+			return true, err
 		}
-		if r.space.Write(next, data) != nil {
-			continue
-		}
-		*argReg(&x, i) = next
-		t.scratch = append(t.scratch, redirect{arg: i, real: b.Addr, tmp: next, size: b.Len})
-		next = (next + b.Len + 63) &^ 63
+		return true, r.giveScratch(t, t, need)
 	}
-	if len(t.scratch) > 0 {
+	if d == nil {
+		return false, nil
+	}
+	for _, p := range d.Init {
+		if err := r.space.Write(p.Addr, p.Data); err != nil {
+			return false, fmt.Errorf("record: scratch memory: %w", err)
+		}
+	}
+	t.redir = d
+	if d.Args != a {
+		x := t.entry
+		setArgs(&x, d.Args)
 		t.SetRawRegs(x)
 	}
+	return false, nil
 }
 
-// argOf returns the argument that equals addr, -1 when none or several do.
-func argOf(a syscalls.Args, addr uint64) int {
-	at := -1
-	for i, v := range a {
-		if v == addr {
-			if at >= 0 {
-				return -1
-			}
-			at = i
+// setArgs puts a call's arguments into registers.
+func setArgs(x *unix.PtraceRegs, a syscalls.Args) {
+	x.Rdi, x.Rsi, x.Rdx, x.R10, x.R8, x.R9 = a[0], a[1], a[2], a[3], a[4], a[5]
+}
+
+// collect reads what t's call has written, for the log, and moves what was
+// redirected to its place.
+func (r *Recorder) collect(t *Thread, ret int64) ([]trace.Write, error) {
+	if t.redir == nil {
+		outputs, known := t.row.Outputs(args(&t.entry), ret, mem{r.space})
+		if !known {
+			return nil, fmt.Errorf("record: outputs of %s are not known after all", t.row.Name)
 		}
+		return r.grab(outputs), nil
 	}
-	return at
-}
-
-// view reads memory as the program would see it if the call's outputs were in
-// place.
-func (r *Recorder) view(t *Thread) syscalls.Mem {
-	if len(t.scratch) == 0 {
-		return mem{r.space}
-	}
-	return redirected{r.space, t.scratch}
-}
-
-type redirected struct {
-	space *tracee.Space
-	moves []redirect
-}
-
-func (v redirected) Read(addr uint64, p []byte) (int, error) {
-	for _, m := range v.moves {
-		if addr >= m.real && addr+uint64(len(p)) <= m.real+m.size {
-			return v.space.Read(m.tmp+addr-m.real, p), nil
-		}
-	}
-	return v.space.Read(addr, p), nil
-}
-
-// collect reads the outputs of t's call for the log and moves redirected ones
-// to their place.
-func (r *Recorder) collect(t *Thread, outputs []syscalls.Range) []trace.Write {
 	var out []trace.Write
-	view := r.view(t)
-	for _, x := range outputs {
-		if x.Len == 0 {
+	for _, m := range t.redir.Outputs(ret, mem{r.space}) {
+		if m.Len == 0 {
 			continue
 		}
-		b := make([]byte, x.Len)
-		n, _ := view.Read(x.Addr, b)
-		if n > 0 {
-			out = append(out, trace.Write{Addr: x.Addr, Data: b[:n]})
+		b := make([]byte, m.Len)
+		b = b[:r.space.Read(m.Tmp, b)]
+		if len(b) == 0 {
+			continue
 		}
-	}
-	for _, w := range out {
-		for _, m := range t.scratch {
-			if w.Addr >= m.real && w.Addr < m.real+m.size {
-				r.space.Write(w.Addr, w.Data)
-				break
+		if m.Tmp != m.Addr {
+			if err := r.space.Write(m.Addr, b); err != nil {
+				return nil, fmt.Errorf("record: outputs of %s: %w", t.row.Name, err)
 			}
 		}
+		out = append(out, trace.Write{Addr: m.Addr, Data: b})
 	}
-	t.scratch = t.scratch[:0]
-	return out
+	t.redir = nil
+	return out, nil
 }
 
-// giveSlot maps scratch memory for t; by makes the call.
-func (r *Recorder) giveSlot(t, by *Thread) error {
-	i := r.slots
-	if i >= scratchMax {
-		return nil // outputs of the threads beyond go straight to memory
+// giveScratch maps at least need bytes of scratch memory for t; by, which is in
+// user mode, makes the call.
+func (r *Recorder) giveScratch(t, by *Thread, need uint64) error {
+	at := t.scratch.Addr
+	if at == 0 {
+		i := 0
+		for i < len(r.slots) && r.slots[i] {
+			i++
+		}
+		if i == scratchMax {
+			return fmt.Errorf("record: more than %d threads", scratchMax)
+		}
+		if i == len(r.slots) {
+			r.slots = append(r.slots, false)
+		}
+		r.slots[i] = true
+		at = uint64(scratchBase + i*scratchSlot)
 	}
-	addr := uint64(scratchBase + i*scratchSlot)
-	ret, err := by.Inject(unix.SYS_MMAP, addr, scratchSlot, unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE|unix.MAP_FIXED_NOREPLACE, ^uint64(0), 0)
+	n := uint64(scratchFirst)
+	for n < need {
+		n *= 2
+	}
+	ret, err := by.Inject(unix.SYS_MMAP, at, n, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE|unix.MAP_FIXED, ^uint64(0), 0)
 	if err != nil {
 		return err
 	}
-	if uint64(ret) == addr {
-		t.slot = addr
-		r.slots++
+	if uint64(ret) != at {
+		return fmt.Errorf("record: scratch memory: %w", unix.Errno(-ret))
 	}
+	t.scratch = syscalls.Range{Addr: at, Len: n}
 	return nil
+}
+
+// returnScratch lets another thread have t's slot, whose memory stays mapped.
+func (r *Recorder) returnScratch(t *Thread) {
+	if t.scratch.Len > 0 {
+		r.slots[(t.scratch.Addr-scratchBase)/scratchSlot] = false
+		t.scratch = syscalls.Range{}
+	}
 }

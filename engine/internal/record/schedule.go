@@ -98,6 +98,7 @@ func (r *Recorder) waitAny() error {
 // enter lets t into a call that may block, while other threads exist. If it
 // does not return at once, others run.
 func (r *Recorder) enter(t *Thread) error {
+	t.inside = true
 	t.Resume(ptrace.Syscall, 0)
 	t.state = blocked
 	for {

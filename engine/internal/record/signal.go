@@ -115,7 +115,7 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 			return Stop{}, false, err
 		}
 	}
-	if sig == int(unix.SIGTRAP) && !r.breakpointFault(t, &s.Info) {
+	if sig == int(unix.SIGTRAP) && !r.ownTrap(t, &s.Info) {
 		return Stop{Reason: Trap, Thread: t, Signal: s}, true, nil
 	}
 	if !replay.Synchronous(sig, &s.Info) {
@@ -137,10 +137,10 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 	return r.show(t, &pendingSignal{sig: s, sync: true, inStop: true, deliver: sig})
 }
 
-// breakpointFault reports whether a SIGTRAP is the program's own: an int3 or
-// icebp in its code.
-func (r *Recorder) breakpointFault(t *Thread, info *ptrace.Siginfo) bool {
-	return r.OwnTrap != nil && r.OwnTrap(t.Regs().Rip, info)
+// ownTrap reports whether a SIGTRAP is the program's own: an int3 or icebp in its
+// code, or its trap flag.
+func (r *Recorder) ownTrap(t *Thread, info *ptrace.Siginfo) bool {
+	return r.OwnTrap == nil || r.OwnTrap(t.Regs().Rip, info)
 }
 
 // interrupted handles a signal that met the thread inside a call: the call has
@@ -168,8 +168,8 @@ func (r *Recorder) again(t *Thread) {
 	if int64(t.Regs().Rax) == erestartBlock {
 		x.Rax = unix.SYS_RESTART_SYSCALL
 	}
-	for _, m := range t.scratch {
-		*argReg(&x, m.arg) = m.tmp
+	if t.redir != nil {
+		setArgs(&x, t.redir.Args)
 	}
 	t.SetRegs(x)
 	t.restart = true
@@ -297,11 +297,13 @@ func (r *Recorder) raise(t *Thread, s *tracee.Signal) error {
 func (r *Recorder) handler(t *Thread, s tracee.Signal, kind trace.Kind) error {
 	var writes []trace.Write
 	if t.inCall {
-		out, known := t.row.Outputs(args(&t.entry), -int64(unix.EINTR), r.view(t))
-		if known {
-			writes = r.collect(t, out)
+		if !t.restart {
+			var err error
+			if writes, err = r.written(t, int64(t.Regs().Rax)); err != nil {
+				return err
+			}
 		}
-		t.scratch = t.scratch[:0]
+		t.redir = nil
 		// The kernel puts the argument registers into the frame.
 		x := *t.Regs()
 		x.Rdi, x.Rsi, x.Rdx, x.R10, x.R8, x.R9 = t.entry.Rdi, t.entry.Rsi, t.entry.Rdx, t.entry.R10, t.entry.R8, t.entry.R9

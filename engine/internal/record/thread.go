@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -60,8 +61,8 @@ func (r *Recorder) clone(t *Thread) error {
 		return err
 	}
 	for _, th := range []*Thread{t, c} {
-		if th.slot == 0 {
-			if err := r.giveSlot(th, t); err != nil {
+		if th.scratch.Len == 0 {
+			if err := r.giveScratch(th, t, 0); err != nil {
 				return err
 			}
 		}
@@ -79,7 +80,8 @@ func (r *Recorder) exitThread(t *Thread) error {
 		return r.exitGroup(t)
 	}
 	e := t.event(trace.Exit)
-	robust, list := r.robustBefore(t)
+	robust := syscalls.RobustWords(t.robust, mem{r.space})
+	before := r.grab(robust)
 	t.Resume(ptrace.Syscall, 0)
 	t.state = dead
 	if err := r.buried(t); err != nil {
@@ -88,8 +90,13 @@ func (r *Recorder) exitThread(t *Thread) error {
 	if t.clearTID != 0 {
 		e.Writes = r.grab([]syscalls.Range{{Addr: t.clearTID, Len: 4}})
 	}
-	e.Writes = append(e.Writes, r.robustAfter(robust, list)...)
+	for i, w := range r.grab(robust) { // the kernel marks those of its own locks
+		if i < len(before) && !bytes.Equal(before[i].Data, w.Data) {
+			e.Writes = append(e.Writes, w)
+		}
+	}
 	t.closeStat()
+	r.returnScratch(t)
 	delete(r.threads, t.ID)
 	r.many.Store(len(r.threads) > 1)
 	r.cur = nil

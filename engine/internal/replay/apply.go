@@ -88,7 +88,7 @@ func (r *Runner) apply(e *trace.Event) error {
 		x.R11 &^= flagTF
 		r.SetRegs(x)
 		th.InCall, th.Call = true, int64(e.NR)
-		return nil
+		return r.write(e)
 	case trace.Leave:
 		if !th.InCall || th.Call != int64(e.NR) {
 			return r.diverged("system call left", fmt.Sprint(e.NR), fmt.Sprintf("inside %v %d", th.InCall, th.Call))
@@ -109,10 +109,8 @@ func (r *Runner) apply(e *trace.Event) error {
 			return err
 		}
 	}
-	for _, w := range e.Writes {
-		if err := r.Space.Write(w.Addr, w.Data); err != nil {
-			return r.diverged("memory", "writable", err.Error())
-		}
+	if err := r.write(e); err != nil {
+		return err
 	}
 	x := *r.Regs()
 	switch {
@@ -131,6 +129,16 @@ func (r *Runner) apply(e *trace.Event) error {
 		th.Dead = true
 	}
 	return r.Err()
+}
+
+// write makes an event's writes to memory.
+func (r *Runner) write(e *trace.Event) error {
+	for _, w := range e.Writes {
+		if err := r.Space.Write(w.Addr, w.Data); err != nil {
+			return r.diverged("memory", "writable", err.Error())
+		}
+	}
+	return nil
 }
 
 func (r *Runner) newThread(e *trace.Event) *tracee.Thread {
