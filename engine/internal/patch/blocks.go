@@ -6,15 +6,24 @@ import (
 	"sort"
 )
 
-// Basic blocks by linear sweep.
+// Basic blocks by linear sweep, checked.
 //
 // A sweep decodes a function from its first byte to its last. That finds code
-// that only jump tables and landing pads reach, but goes astray where data lies
-// in the text. So the sweep is checked: every direct branch inside the function
-// must land on an instruction that the sweep found (or just behind a lock
-// prefix, as older C libraries do), and nothing may fail to decode. A function
-// that fails the check keeps only the instructions that following direct
-// branches from its entry reaches: those are certain.
+// that only landing pads and unknown tables lead to, but takes data in the text
+// for code, and a stub put into data would change it. So a function's sweep is
+// believed whole only if all of this holds:
+//
+//   - nothing fails to decode, and every direct branch inside the function lands
+//     on an instruction that the sweep found (or just behind a lock prefix, as
+//     older C libraries do);
+//   - no instruction has data inside the function as its operand;
+//   - control gets everywhere, from the entry and the entries of jump tables; or
+//     else the bounds are a compiler's (call frame information, pclntab), and
+//     what control does not seem to reach is jumped to from elsewhere (cold
+//     parts have many entries) or there is a reason not to see how it is reached:
+//     the function has landing pads, or indirect jumps.
+//
+// Of other functions only what control reaches is kept; that is certain.
 
 // Block is a run of instructions that only its first is entered at, as far as
 // branches and jump tables tell.
@@ -35,7 +44,7 @@ type function struct {
 	code    []byte // its bytes, and perhaps some behind
 	blocks  []Block
 	targets []uint64 // where branches and jump tables go in the function, sorted
-	partial bool     // only what is reached from the entry
+	partial bool     // only what control is known to reach
 }
 
 // blockKey names a function of a module at the place it is mapped.
@@ -75,7 +84,7 @@ func (t *Text) function(lo, hi uint64) (*function, error) {
 	if !ok {
 		return nil, fmt.Errorf("function %#x–%#x: cannot read its code", lo, hi)
 	}
-	f := sweep(code, lo, hi, func(insts []Inst) []uint64 { return t.entries(m, key.bias, insts, lo, hi) })
+	f := sweep(code, lo, hi, t.hints(m, key.bias, lo, hi))
 	if m != nil {
 		m.mu.Lock()
 		if m.blocks == nil {
@@ -87,23 +96,116 @@ func (t *Text) function(lo, hi uint64) (*function, error) {
 	return f, nil
 }
 
+// hints is what is known about a function beside its bytes.
+type hints struct {
+	framed bool // the bounds are a compiler's
+	pads   bool // it has landing pads
+	// tables returns where jump tables lead, and jumps where other code seems to
+	// jump to, among insts. Either may be nil.
+	tables, jumps func(insts []Inst) []uint64
+}
+
+// hints collects them for the function [lo, hi) of m, which may be nil.
+func (t *Text) hints(m *Module, bias, lo, hi uint64) hints {
+	h := hints{tables: func(insts []Inst) []uint64 { return t.jumpTables(insts, lo, hi) }}
+	if m != nil {
+		h.jumps = func(insts []Inst) []uint64 { return m.jumpsInto(bias, insts, lo, hi) }
+		if s, src := m.lookup(lo - bias); s == (span{lo - bias, hi - bias}) {
+			h.framed, h.pads = src != fromSymbols, src == fromFramesWithPads
+		}
+	}
+	return h
+}
+
 // sweep decodes the function [lo, hi) whose bytes, and perhaps some behind,
-// are code. entries, if not nil, tells where the function is entered beside its
-// direct branches.
-func sweep(code []byte, lo, hi uint64, entries func(insts []Inst) []uint64) *function {
+// are code.
+func sweep(code []byte, lo, hi uint64, h hints) *function {
 	f := &function{lo: lo, hi: hi, code: code}
 	insts, ok := linear(code, lo, hi)
-	if ok {
-		ok = consistent(insts, lo, hi)
-	}
-	if !ok {
-		insts = reachable(code, lo, hi)
+	if !ok || !consistent(insts, lo, hi) {
 		f.partial = true
-	} else if entries != nil {
-		f.targets = entries(insts)
+		f.split(reachable(code, lo, hi))
+		return f
 	}
+	var roots, jumps []uint64
+	if h.tables != nil {
+		roots = h.tables(insts)
+	}
+	if h.jumps != nil {
+		jumps = h.jumps(insts)
+	}
+	if h.framed {
+		roots = append(roots, jumps...)
+	}
+	reached := flow(insts, lo, hi, roots)
+	unreached := slices.Contains(reached, false)
+	if unreached {
+		excuse := h.pads || slices.ContainsFunc(insts, func(i Inst) bool { return i.Kind == JmpIndirect })
+		f.partial = !h.framed || !excuse && !onlyPadding(insts, reached)
+	}
+	f.partial = f.partial || unreached && dataInside(insts, reached, lo, hi)
+	if f.partial {
+		kept := make([]Inst, 0, len(insts))
+		for k := range insts {
+			if reached[k] {
+				kept = append(kept, insts[k])
+			}
+		}
+		insts = kept
+	}
+	f.targets = append(roots, jumps...)
 	f.split(insts)
 	return f
+}
+
+// flow follows control through insts, a consistent sweep, from lo and roots, and
+// returns which instructions it reaches.
+func flow(insts []Inst, lo, hi uint64, roots []uint64) []bool {
+	reached := make([]bool, len(insts))
+	work := append([]uint64{lo}, roots...)
+	for len(work) > 0 {
+		pc := work[len(work)-1]
+		work = work[:len(work)-1]
+		k, _ := instAt(insts, pc)
+		for ; k >= 0 && k < len(insts) && !reached[k]; k++ {
+			reached[k] = true
+			i := &insts[k]
+			if i.Direct() && i.Kind != Call && i.Target >= lo && i.Target < hi {
+				work = append(work, i.Target)
+			}
+			if !i.Falls() {
+				break
+			}
+		}
+	}
+	return reached
+}
+
+// onlyPadding reports whether all that is not reached is padding.
+func onlyPadding(insts []Inst, reached []bool) bool {
+	for k := range insts {
+		if !reached[k] && !insts[k].Nop && insts[k].raw[0] != 0xcc {
+			return false
+		}
+	}
+	return true
+}
+
+// dataInside reports whether an instruction that is reached refers to a place
+// in the function that is not.
+func dataInside(insts []Inst, reached []bool, lo, hi uint64) bool {
+	for k := range insts {
+		i := &insts[k]
+		if !reached[k] || i.RIPOff == 0 || i.Nop {
+			continue
+		}
+		if to := i.Next() + uint64(i.disp); to >= lo && to < hi {
+			if n, exact := instAt(insts, to); !exact || !reached[n] || i.attr&aNoMem == 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // linear decodes from lo to hi; ok is false when something does not decode.

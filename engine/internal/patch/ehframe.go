@@ -94,28 +94,25 @@ func (f *frameTable) start(i int) uint64 {
 	return f.base + uint64(int64(int32(le.Uint32(f.tab[i*8:]))))
 }
 
-func (f *frameTable) find(m *Module, v uint64) (span, bool) {
+// find returns the function that holds v and whether it is known to have landing
+// pads (it is not known when the frames had to be walked).
+func (f *frameTable) find(m *Module, v uint64) (s span, pads, ok bool) {
 	if f.tab == nil {
-		return find(f.spans, v)
+		s, ok := find(f.spans, v)
+		return s, false, ok
 	}
 	i := sort.Search(len(f.tab)/8, func(i int) bool { return f.start(i) > v }) - 1
 	if i < 0 {
-		return span{}, false
+		return span{}, false, false
 	}
-	s, ok := f.at(m, i)
-	return s, ok && v >= s.lo && v < s.hi
-}
-
-// at returns the span of the table's entry i.
-func (f *frameTable) at(m *Module, i int) (span, bool) {
 	fde := f.base + uint64(int64(int32(le.Uint32(f.tab[i*8+4:]))))
-	b := m.read(fde, 4+8+4+8+8)
+	b := m.read(fde, 64)
 	if len(b) < 16 {
-		return span{}, false
+		return span{}, false, false
 	}
-	var cies cieCache
-	s, _, ok := m.fde(b, fde, &cies)
-	return s, ok && s.lo == f.start(i)
+	var c cie
+	s, _, ok = m.fde(b, fde, &c)
+	return s, c.pads, ok && s.lo == f.start(i) && v >= s.lo && v < s.hi
 }
 
 func (f *frameTable) list(m *Module) []span {
@@ -124,7 +121,7 @@ func (f *frameTable) list(m *Module) []span {
 	}
 	var out []span
 	// The FDEs are read through a window: one read each would be slow.
-	var cies cieCache
+	var c cie
 	var win []byte
 	var winAt uint64
 	for i := 0; i < len(f.tab)/8; i++ {
@@ -136,23 +133,26 @@ func (f *frameTable) list(m *Module) []span {
 				continue
 			}
 		}
-		if s, _, ok := m.fde(win[fde-winAt:], fde, &cies); ok && s.lo == f.start(i) {
+		if s, _, ok := m.fde(win[fde-winAt:], fde, &c); ok && s.lo == f.start(i) {
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
-// cieCache remembers the pointer encoding of the last CIE.
-type cieCache struct {
-	at  uint64
-	enc byte
-	ok  bool
+// cie is what FDEs need of the last CIE seen.
+type cie struct {
+	at   uint64
+	ok   bool
+	enc  byte // encoding of the addresses
+	lsda byte // encoding of the pointer to the language's table, peOmit: none
+	// pads is set by fde: the last FDE has such a table.
+	pads bool
 }
 
 // fde parses the record at address at. next is the address of the record
 // behind it, 0 at the end; ok is false when it is a CIE or not understood.
-func (m *Module) fde(b []byte, at uint64, cies *cieCache) (s span, next uint64, ok bool) {
+func (m *Module) fde(b []byte, at uint64, c *cie) (s span, next uint64, ok bool) {
 	if len(b) < 8 {
 		return span{}, 0, false
 	}
@@ -172,40 +172,43 @@ func (m *Module) fde(b []byte, at uint64, cies *cieCache) (s span, next uint64, 
 	if id == 0 {
 		return span{}, next, false
 	}
-	cie := at + p - id
-	if !cies.ok || cies.at != cie {
-		enc, ok := m.cie(cie)
-		if !ok {
+	if v := at + p - id; !c.ok || c.at != v {
+		if *c = m.cie(v); !c.ok {
 			return span{}, next, false
 		}
-		*cies = cieCache{cie, enc, true}
 	}
 	p += 4
-	lo, k, ok := encoded(b[p:], cies.enc, at+p, 0)
+	lo, k, ok := encoded(b[p:], c.enc, at+p, 0)
 	if !ok {
 		return span{}, next, false
 	}
 	p += uint64(k)
-	size, _, ok := encoded(b[p:], cies.enc&0x0f, 0, 0)
+	size, _, ok := encoded(b[p:], c.enc&0x0f, 0, 0)
 	if !ok || size == 0 || lo+size < lo || size > 1<<32 {
 		return span{}, next, false
+	}
+	c.pads = false
+	if p += uint64(k); c.lsda != peOmit && p+1 < uint64(len(b)) && b[p] < 0x80 {
+		v, _, ok := encoded(b[p+1:], c.lsda&0x0f, 0, 0)
+		c.pads = !ok || v != 0
 	}
 	return span{lo, lo + size}, next, true
 }
 
-// cie returns the encoding of the addresses in the FDEs of the CIE at address
-// at.
-func (m *Module) cie(at uint64) (byte, bool) {
+// cie parses the CIE at address at; the result's ok is false when it is not
+// understood.
+func (m *Module) cie(at uint64) (c cie) {
+	c = cie{at: at, enc: peAbs, lsda: peOmit}
 	b := m.read(at, 64)
 	if len(b) < 12 || le.Uint32(b) == 0 {
-		return 0, false
+		return
 	}
 	p := 4
 	if le.Uint32(b) == 0xffffffff {
 		p = 12
 	}
 	if len(b) < p+5 || le.Uint32(b[p:]) != 0 || b[p+4] != 1 && b[p+4] != 3 {
-		return 0, false
+		return
 	}
 	ver := b[p+4]
 	p += 5
@@ -214,15 +217,16 @@ func (m *Module) cie(at uint64) (byte, bool) {
 		p++
 	}
 	if p >= len(b) {
-		return 0, false
+		return
 	}
 	a := string(b[aug:p])
 	p++
 	if a == "" {
-		return peAbs, true
+		c.ok = true
+		return
 	}
 	if a[0] != 'z' {
-		return 0, false
+		return
 	}
 	leb := func() {
 		for p < len(b) && b[p]&0x80 != 0 {
@@ -238,27 +242,32 @@ func (m *Module) cie(at uint64) (byte, bool) {
 		leb()
 	}
 	leb() // length of the augmentation data
-	for _, c := range a[1:] {
-		if p >= len(b) {
-			return 0, false
+	for _, x := range a[1:] {
+		if x == 'S' || x == 'B' {
+			continue
 		}
-		switch c {
+		if p >= len(b) {
+			return
+		}
+		switch x {
 		case 'R':
-			return b[p], true
+			c.enc = b[p]
+			p++
 		case 'L':
+			c.lsda = b[p]
 			p++
 		case 'P':
 			_, n, ok := encoded(b[p+1:], b[p]&0x0f, 0, 0)
 			if !ok {
-				return 0, false
+				return
 			}
 			p += 1 + n
-		case 'S', 'B':
 		default:
-			return 0, false
+			return
 		}
 	}
-	return peAbs, true
+	c.ok = true
+	return
 }
 
 // walkFrames reads all of .eh_frame.
@@ -268,9 +277,9 @@ func (m *Module) walkFrames(s *section) []span {
 		return nil
 	}
 	var out []span
-	var cies cieCache
+	var c cie
 	for p := uint64(0); p+16 <= uint64(len(b)); {
-		x, next, ok := m.fde(b[p:], s.addr+p, &cies)
+		x, next, ok := m.fde(b[p:], s.addr+p, &c)
 		if ok {
 			out = append(out, x)
 		}

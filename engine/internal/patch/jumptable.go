@@ -20,13 +20,9 @@ import (
 
 const maxTableEntries = 4096
 
-// entries returns the addresses in [lo, hi), the function of insts, that jump
-// tables lead to or that the text of m, mapped at bias, seems to jump to.
-func (t *Text) entries(m *Module, bias uint64, insts []Inst, lo, hi uint64) []uint64 {
-	out := t.jumpTables(insts, lo, hi)
-	if m == nil {
-		return out
-	}
+// jumpsInto returns the addresses in [lo, hi), the function of insts at bias,
+// that 32-bit jumps in the text of m seem to go to.
+func (m *Module) jumpsInto(bias uint64, insts []Inst, lo, hi uint64) (out []uint64) {
 	k := 0
 	m.jumpTargets(lo-bias, hi-bias, func(v uint64) {
 		for k < len(insts) && insts[k].PC < v+bias {

@@ -199,17 +199,40 @@ func (m *Module) sec(names ...string) *section {
 	return nil
 }
 
+// source is where a function's bounds come from.
+type source uint8
+
+const (
+	unknown source = iota
+	fromFrames
+	fromFramesWithPads // and it has landing pads
+	fromGo
+	fromSymbols
+)
+
 // fn finds the function that holds v.
 func (m *Module) fn(v uint64) (span, bool) {
+	s, src := m.lookup(v)
+	return s, src != unknown
+}
+
+// lookup finds the function that holds v and says who knows it.
+func (m *Module) lookup(v uint64) (span, source) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s, ok := m.frameTab().find(m, v); ok && m.inText(s) {
-		return s, true
+	if s, pads, ok := m.frameTab().find(m, v); ok && m.inText(s) {
+		if pads {
+			return s, fromFramesWithPads
+		}
+		return s, fromFrames
 	}
 	if s, ok := find(m.goFuncs(), v); ok {
-		return s, true
+		return s, fromGo
 	}
-	return find(m.symbols(), v)
+	if s, ok := find(m.symbols(), v); ok {
+		return s, fromSymbols
+	}
+	return span{}, unknown
 }
 
 // find searches sorted, possibly nested spans for the innermost one that

@@ -167,7 +167,7 @@ func TestSweepKeepsReachableOnly(t *testing.T) {
 		0x75, 0xfc, // 14: jne 12
 		0xc3, // 16: ret
 	}
-	f := sweep(code, 0x1000, 0x1000+uint64(len(code)), nil)
+	f := sweep(code, 0x1000, 0x1000+uint64(len(code)), hints{framed: true})
 	if !f.partial {
 		t.Fatal("taken for code")
 	}
@@ -191,7 +191,7 @@ func TestPadding(t *testing.T) {
 		0xc3,       // ret
 		0xcc, 0xcc, // padding
 	}
-	f := sweep(code, 0, uint64(len(code)), nil)
+	f := sweep(code, 0, uint64(len(code)), hints{framed: true})
 	var got []string
 	for _, b := range f.blocks {
 		got = append(got, fmt.Sprintf("%d-%d", b.Lo(), b.Hi()))
@@ -267,5 +267,56 @@ func TestJumpTables(t *testing.T) {
 		if x.interiors > 0 {
 			t.Errorf("%s: %d faults on the way to labels", flags, x.interiors)
 		}
+	}
+}
+
+// TestSweepDoubtsUnreached: what decodes well is still not believed to be code
+// when control does not get there.
+func TestSweepDoubtsUnreached(t *testing.T) {
+	blocks := func(code []byte, h hints) string {
+		var got []string
+		f := sweep(code, 0, uint64(len(code)), h)
+		for _, b := range f.blocks {
+			got = append(got, fmt.Sprintf("%d-%d", b.Lo(), b.Hi()))
+		}
+		return fmt.Sprint(got)
+	}
+	plain := []byte{
+		0x31, 0xc0, // 0: xor eax,eax
+		0xc3,                               // 2: ret
+		0x01, 0x02, 0x03, 0x04, 0x05, 0x01, // 3: what might be a constant
+		0xb8, 0x0f, 0x31, 0x00, 0x00, // 9: or this
+		0xc3, // 14
+	}
+	all, some := "[0-3 3-15]", "[0-3]"
+	for _, c := range []struct {
+		h    hints
+		want string
+	}{
+		{hints{}, some},
+		{hints{pads: true}, some},
+		{hints{framed: true}, some},
+		{hints{framed: true, pads: true}, all},
+		{hints{framed: true, jumps: func([]Inst) []uint64 { return []uint64{3} }}, all},
+		{hints{jumps: func([]Inst) []uint64 { return []uint64{3} }}, some},
+		{hints{tables: func([]Inst) []uint64 { return []uint64{3} }}, all},
+	} {
+		if got := blocks(plain, c.h); got != c.want {
+			t.Errorf("%+v: blocks %s, want %s", c.h, got, c.want)
+		}
+	}
+	// An operand inside the function.
+	inside := []byte{
+		0x66, 0x0f, 0x6f, 0x05, 1, 0, 0, 0, // 0: movdqa xmm0,[rip+1]
+		0xc3,                                                       // 8: ret
+		0x01, 0x02, 0x03, 0x04, 0x05, 0x01, 0x01, 0x02, 0x01, 0x02, // 9
+	}
+	if got := blocks(inside, hints{framed: true, pads: true}); got != "[0-9]" {
+		t.Errorf("blocks %s", got)
+	}
+	// Padding behind the end is no reason for doubt.
+	padded := []byte{0x31, 0xc0, 0xc3, 0x0f, 0x1f, 0x00, 0xcc, 0xcc}
+	if f := sweep(padded, 0, uint64(len(padded)), hints{framed: true}); f.partial {
+		t.Error("padding makes a function doubtful")
 	}
 }

@@ -113,7 +113,10 @@ func (t *Text) bounds(c uint64) *function {
 	if !ok {
 		return nil
 	}
-	return sweep(code, lo, hi, nil)
+	a := t.area(lo)
+	h := t.hints(t.module(a), a.bias, lo, hi)
+	h.jumps = nil
+	return sweep(code, lo, hi, h)
 }
 
 // timeSite decides about the bytes at c in function f. known is false when

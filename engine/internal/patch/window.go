@@ -80,11 +80,8 @@ func (p *Plan) several(first Inst, code []byte) window {
 		if last.Kind == Call || last.Kind == CallIndirect {
 			break // every return would fault
 		}
-		if ended {
-			// Only padding may follow, and nothing that a function starts with.
-			if f := p.functionOf(next); f != nil && (f.lo == next || f.targeted(next)) {
-				break
-			}
+		if ended && !p.isPadding(next) {
+			break
 		}
 		i, err := Decode(code[w.n:], next)
 		if err != nil || !i.movable() || ended && !i.Nop {
@@ -96,6 +93,27 @@ func (p *Plan) several(first Inst, code []byte) window {
 		ended = ended || !i.Falls()
 	}
 	return w
+}
+
+// isPadding reports whether what lies at pc, behind an unconditional transfer,
+// is code of no effect that nothing goes to, up to known code. (Data could look
+// like it.)
+func (p *Plan) isPadding(pc uint64) bool {
+	if f := p.functionOf(pc); f != nil {
+		return !f.partial && f.lo != pc && !f.targeted(pc) && f.padding(pc)
+	}
+	var b [64]byte
+	n := p.mem.Read(pc, b[:])
+	for o := 0; ; {
+		i, err := Decode(b[o:n], pc+uint64(o))
+		if err != nil || !i.Nop {
+			return false
+		}
+		o += i.Len
+		if lo, _, ok := p.text.Func(i.Next()); ok {
+			return lo == i.Next()
+		}
+	}
 }
 
 // pun makes a window of insts that leaves the bytes behind them as they are.
