@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/engine/internal/ptrace"
+	"yore/engine/internal/tracee"
 )
 
 // RunFor lets the slice's thread run for about d, measured by the tracing thread
@@ -56,4 +57,12 @@ func (r *Runner) RunFor(d time.Duration) (Stop, error) {
 	}
 	// It stopped by itself: the slice is over as far as samples go.
 	return AtEvent, nil
+}
+
+// With returns a runner of c, which must be in r's slice and becomes the
+// runner's own.
+func (r *Runner) With(c *tracee.Copy) *Runner {
+	n := *r
+	n.Copy, n.atEvent = c, false
+	return &n
 }
