@@ -89,8 +89,9 @@ func (p *Plan) NewGroup(limit uint64) (*Group, error) {
 	return &Group{CounterAddr: p.data.base + off, LimitAddr: p.data.base + off + 8, off: off}, nil
 }
 
-// Add plans a stub at addr. The error is ErrUnpatchable when addr cannot have
-// one; the plan is then unchanged.
+// Add plans a stub at addr, which must be the address of an instruction: one that
+// a thread was seen at, or one of a block of Text.Blocks. The error is
+// ErrUnpatchable when addr cannot have a stub; the plan is then unchanged.
 func (p *Plan) Add(addr uint64, spec Spec) (*Stub, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
