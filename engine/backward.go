@@ -96,7 +96,7 @@ func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) 
 		return nil, err
 	} else if e != nil {
 		mine = int(e.TID) == tid
-	} else if t := s.rec.Current(); t != nil {
+	} else if t := s.running(); t != nil {
 		mine = t.ID == tid
 	}
 	at := p.at
@@ -215,6 +215,9 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 			}
 		}
 		s.note("searching backwards", 1-float64(from.event)/float64(total))
+		if err := s.bring(0, from); err != nil {
+			return cancelled(err)
+		}
 		i := s.index(from)
 		if i <= 0 {
 			break

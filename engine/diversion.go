@@ -208,8 +208,8 @@ func (s *Session) runDiversion(ctx context.Context, tid int) (timeline.Stop, err
 			case sig == int(unix.SIGSEGV) && s.breakpoints[rip] != nil:
 				stop.Reason, stop.Addr = timeline.Breakpoint, rip
 				return stop, nil
-			case sig == int(unix.SIGILL) && s.rec.Patched()[rip] != nil:
-				if err := emulate(c, s.rec.Patched()[rip]); err != nil {
+			case sig == int(unix.SIGILL) && s.facts.Original(rip) != nil:
+				if err := emulate(c, s.facts.Original(rip)); err != nil {
 					return stop, err
 				}
 			case sig == int(unix.SIGSTOP):
@@ -242,7 +242,7 @@ func (s *Session) divertedCall(c *tracee.Copy) error {
 		c.SetRegs(x)
 		ret, err = c.Inject(nr, a[:]...)
 	case unix.SYS_GETPID:
-		ret = int64(s.rec.PID())
+		ret = int64(s.facts.PID())
 	case unix.SYS_GETTID:
 		ret = int64(c.Active)
 	case unix.SYS_WRITE:

@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,19 +60,11 @@ func (s *Session) Threads() (out []gdbserver.Thread) {
 			ids = r.Live()
 		}
 		for _, id := range ids {
-			out = append(out, gdbserver.Thread{ID: id, Name: threadName(s.rec.PID(), id)})
+			out = append(out, gdbserver.Thread{ID: id, Name: s.facts.ThreadName(id)})
 		}
 		return nil
 	})
 	return out
-}
-
-func threadName(pid, tid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/comm", pid, tid))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
 }
 
 // Current returns the thread that the last stop belongs to.
@@ -119,19 +108,16 @@ func (s *Session) registers(tid int) (regs unix.PtraceRegs, xstate []byte, err e
 // Auxv returns the program's auxiliary vector.
 func (s *Session) Auxv() (b []byte) {
 	s.do(s.background(), func() error {
-		b, _ = os.ReadFile(fmt.Sprintf("/proc/%d/auxv", s.rec.PID()))
+		b = s.facts.Auxv()
 		return nil
 	})
 	return b
 }
 
 // ExecFile returns the path of the program's executable.
-func (s *Session) ExecFile() string {
-	p, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", s.rec.PID()))
-	if err != nil {
-		return s.opts.Path
-	}
-	return p
+func (s *Session) ExecFile() (path string) {
+	s.do(s.background(), func() error { path = s.facts.ExecFile(); return nil })
+	return path
 }
 
 // Siginfo returns the siginfo_t of the signal that the present stop shows, nil

@@ -247,7 +247,7 @@ func (s *Session) liveRun(ctx context.Context, step bool, values [][]byte) (time
 // a checkpoint there.
 func (s *Session) endOfHistory(ctx context.Context) (locate.End, error) {
 	last := s.log.Len() - 1
-	if s.rec.Boundary() {
+	if s.wholeSlices() {
 		return locate.End{Event: last}, nil
 	}
 	c, err := s.keepFrontier("")
@@ -319,6 +319,10 @@ func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live b
 		s.here.signal = sig
 		return timeline.Stop{Reason: timeline.Signal, Thread: int(e.TID), Signal: int(e.Sig)}, false, nil
 	}
+	if s.rec == nil {
+		s.here.known = true // the start of the last slice
+		return s.historyEnd(), false, nil
+	}
 	s.toFrontier()
 	return timeline.Stop{Reason: timeline.Arrived, Thread: s.here.thread}, true, nil
 }
@@ -346,6 +350,8 @@ func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, 
 	}
 	if end, err := s.isEnd(ctx); err != nil {
 		return timeline.Stop{}, err
+	} else if end && s.rec == nil {
+		return s.historyEnd(), nil
 	} else if end {
 		s.toFrontier()
 		return s.live(ctx, q.Signal, true)
@@ -381,6 +387,9 @@ func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, 
 	case replay.Interrupted:
 		stop.Reason = timeline.Interrupted
 	case replay.AtEnd:
+		if s.rec == nil {
+			return s.historyEnd(), nil
+		}
 		s.toFrontier()
 		return s.live(ctx, q.Signal, true)
 	default:
@@ -402,7 +411,7 @@ func (s *Session) isEnd(ctx context.Context) (bool, error) {
 	if s.here.event < last {
 		return false, nil
 	}
-	if s.rec.Boundary() {
+	if s.wholeSlices() {
 		return true, nil
 	}
 	pc, err := s.pc()

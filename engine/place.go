@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"yore/engine/image"
 	"yore/engine/internal/locate"
 	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
@@ -20,7 +21,8 @@ type checkpoint struct {
 	event int64 // its slice
 	start bool  // it stands at the slice's start
 	time  time.Duration
-	users int // places that count from it
+	users int      // places that count from it
+	image image.ID // from which it was made, 0 for none
 	// rel is its coordinate since checkpoint relTo, of the same slice.
 	relTo *checkpoint
 	rel   locate.Coord
@@ -129,6 +131,9 @@ func (s *Session) floor(event int64) *checkpoint {
 // sliceStart returns a checkpoint at the start of slice event, making one if
 // need be.
 func (s *Session) sliceStart(ctx context.Context, event int64) (*checkpoint, error) {
+	if err := s.bring(event, nil); err != nil {
+		return nil, err
+	}
 	c := s.floor(event)
 	if c == nil {
 		return nil, fmt.Errorf("no checkpoint before event %d", event)

@@ -73,7 +73,7 @@ func (s *Session) seek(ctx context.Context, pos timeline.Position) (timeline.Sto
 		return timeline.Stop{}, fmt.Errorf("position %v is outside of history, which ends at event %d", pos, s.log.Len()-1)
 	}
 	s.endDiversion()
-	if pos.Count == 0 && pos.Event == s.log.Len()-1 && s.rec.Boundary() {
+	if pos.Count == 0 && pos.Event == s.log.Len()-1 && s.rec != nil && s.rec.Boundary() {
 		s.toFrontier()
 		return timeline.Stop{Reason: timeline.Arrived, Thread: s.here.thread}, nil
 	}
@@ -239,7 +239,10 @@ func (s *Session) Event() int64 {
 
 // AtFrontier reports whether the present is the newest point of history.
 func (s *Session) AtFrontier() (yes bool) {
-	s.do(context.Background(), func() error { yes = s.here.frontier; return nil })
+	s.do(context.Background(), func() error {
+		yes = s.here.frontier || s.rec == nil && s.here.event == s.log.Len()-1 && s.here.atStart()
+		return nil
+	})
 	return yes
 }
 

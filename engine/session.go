@@ -55,7 +55,9 @@ type Session struct {
 	once sync.Once
 	busy atomic.Bool
 
-	log     *trace.Log
+	log     *history
+	disk    *disk // the recording, of a session on one
+	facts   facts
 	tempLog string
 	term    *terminal
 	rec     *record.Recorder
@@ -91,8 +93,8 @@ type op struct {
 // Launch starts a program and records it from its first instruction, at which
 // the session stands when Launch returns.
 func Launch(ctx context.Context, opts Options) (*Session, error) {
-	s := &Session{opts: opts, ops: make(chan op), done: make(chan struct{}), loc: locate.New(),
-		breakpoints: map[uint64]*breakpoint{}, execs: map[int64]*checkpoint{}, began: time.Now()}
+	s := newSession(opts)
+	s.began = time.Now()
 	dir := opts.LogDir
 	if dir == "" {
 		t, err := os.MkdirTemp("", "yore-")
@@ -101,17 +103,23 @@ func Launch(ctx context.Context, opts Options) (*Session, error) {
 		}
 		s.tempLog, dir = t, filepath.Join(t, "events")
 	}
-	var err error
-	if s.log, err = trace.CreateLog(dir); err != nil {
+	log, err := trace.CreateLog(dir)
+	if err != nil {
 		s.removeTemp()
 		return nil, fmt.Errorf("launch: %w", err)
 	}
+	s.log = &history{Log: log}
 	go s.trace()
 	if err := s.do(ctx, s.launch); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func newSession(opts Options) *Session {
+	return &Session{opts: opts, ops: make(chan op), done: make(chan struct{}), loc: locate.New(),
+		breakpoints: map[uint64]*breakpoint{}, execs: map[int64]*checkpoint{}}
 }
 
 // trace is the body of the goroutine that owns all ptrace calls.
@@ -171,6 +179,7 @@ func (s *Session) launch() error {
 		t.KillProcess()
 		return err
 	}
+	s.facts = liveFacts{s.rec, s.opts.Path}
 	s.rec.SetAffinity(allowed)
 	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Stubs: s.rec.Stubs(), Restore: s.restore}
 	s.here = place{event: 0, frontier: true, thread: s.rec.PID(), known: true}
@@ -199,7 +208,9 @@ func (s *Session) Close() error {
 		})
 		close(s.ops)
 		<-s.done
-		if e := s.log.Close(); err == nil {
+		if s.disk != nil {
+			s.disk.close()
+		} else if e := s.log.Close(); err == nil {
 			err = e
 		}
 		if s.term != nil {
@@ -227,15 +238,14 @@ func (s *Session) Terminal() *os.File {
 }
 
 // PID returns the recorded process id.
-func (s *Session) PID() int { return s.rec.PID() }
+func (s *Session) PID() int { return s.facts.PID() }
 
 // Ended says how the program ended, nil while it has not.
 func (s *Session) Ended() *timeline.Ending {
-	if s.rec == nil || s.rec.Ended() == nil {
+	if s.facts == nil {
 		return nil
 	}
-	e := s.rec.Ended()
-	return &timeline.Ending{Signaled: e.Signaled, Code: e.Code}
+	return s.facts.Ended()
 }
 
 // Progress sets whom to tell how far long work is.

@@ -27,7 +27,25 @@ type disk struct {
 	images   []image.Entry
 	contents snapshot.Contents
 	env      *replay.Env
+	log      *history
 }
+
+// history is a log, or the part of it that can be replayed.
+type history struct {
+	*trace.Log
+	limit int64 // events, when not 0
+}
+
+// Len returns the number of events.
+func (h *history) Len() int64 {
+	if h.limit > 0 {
+		return h.limit
+	}
+	return h.Log.Len()
+}
+
+// cut reports whether the log's end is not that of history.
+func (h *history) cut() bool { return h.limit > 0 }
 
 // errNoStart says that a recording lacks the image that everything begins with.
 var errNoStart = errors.New("the recording was cut before its first image: nothing of it can be replayed")
@@ -40,7 +58,8 @@ func openDisk(dir string) (*disk, error) {
 	}
 	d := &disk{rec: rec, dir: filepath.Join(dir, imagesDir)}
 	d.contents.Open = rec.Files.Open
-	d.env = &replay.Env{Log: rec.Log, FilePath: d.filePath, Stubs: &replay.Stubs{}, Restore: d.after}
+	d.log = &history{Log: rec.Log}
+	d.env = &replay.Env{Log: d.log, FilePath: d.filePath, Stubs: &replay.Stubs{}, Restore: d.after}
 	list, err := image.List(d.dir)
 	if err != nil {
 		d.close()
@@ -56,7 +75,21 @@ func openDisk(dir string) (*disk, error) {
 		d.close()
 		return nil, &trace.FormatError{Path: d.dir, What: "first image", Err: errNoStart}
 	}
+	// An event that only an image can cross is logged just before its image.
+	last, err := rec.Log.At(rec.Log.Len() - 1)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	if replay.NeedsRestore(last) && !d.crosses(rec.Log.Len()-1) {
+		d.log.limit = rec.Log.Len() - 1
+	}
 	return d, nil
+}
+
+// crosses reports whether there is an image of the state after event i.
+func (d *disk) crosses(i int64) bool {
+	return slices.ContainsFunc(d.images, func(e image.Entry) bool { return e.Event == i && startImage(&e) })
 }
 
 func (d *disk) close() {
@@ -100,14 +133,7 @@ func (d *disk) info(e image.Entry) (*snapshot.Info, error) {
 // after is replay.Env.Restore: the state just after event i.
 func (d *disk) after(i int64) (*tracee.Copy, error) {
 	for _, e := range d.images {
-		if e.Event != i {
-			continue
-		}
-		in, err := d.info(e)
-		if err != nil {
-			return nil, err
-		}
-		if in.Start {
+		if e.Event == i && startImage(&e) {
 			c, _, err := d.restore(e)
 			return c, err
 		}
@@ -145,7 +171,7 @@ func verify(ctx context.Context, dir string, progress func(event, events int64),
 	if err != nil {
 		return err
 	}
-	v.Events = d.rec.Log.Len()
+	v.Events = d.log.Len()
 	c, in, err := d.restore(d.images[0])
 	if err != nil {
 		return err
@@ -160,6 +186,9 @@ func verify(ctx context.Context, dir string, progress func(event, events int64),
 		}
 	}()
 	for _, want := range sums {
+		if want.Event >= v.Events {
+			break
+		}
 		if err := advance(ctx, r, want.Event+1, v.Events, progress); err != nil {
 			return err
 		}
@@ -227,14 +256,14 @@ func (d *disk) compare(want, got *trace.Fingerprint, c *tracee.Copy) error {
 // recorded opens the image of the state after event i.
 func (d *disk) recorded(i int64) (*image.Image, *snapshot.Info) {
 	for _, e := range d.images {
-		if e.Event != i {
+		if e.Event != i || !startImage(&e) {
 			continue
 		}
 		im, err := image.Open(d.dir, e.ID)
 		if err != nil {
 			return nil, nil
 		}
-		if in, err := snapshot.InfoOf(im); err == nil && in.Start {
+		if in, err := snapshot.InfoOf(im); err == nil {
 			return im, in
 		}
 		im.Close()

@@ -32,6 +32,13 @@ func (f *sessionFlags) register(fs *pflag.FlagSet) {
 	f.registerCheckpoints(fs)
 }
 
+// registerReplay registers what commands on recordings take.
+func (f *sessionFlags) registerReplay(fs *pflag.FlagSet) {
+	fs.StringVar(&f.Backend, "backend", "auto", "the debugger behind the prompt: `gdb|delve|auto`")
+	fs.StringVar(&f.GDB, "gdb", "", "the gdb to use, a `PATH` or a name on PATH")
+	f.registerCheckpoints(fs)
+}
+
 // registerProgram registers what the program is started with.
 func (f *sessionFlags) registerProgram(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Stdin, "stdin", "", "the program reads `FILE`")

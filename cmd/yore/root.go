@@ -44,6 +44,7 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(),
 		newRecord(),
+		newReplay(),
 		newVerify(),
 		newGDB(),
 		newGdbserver(),

@@ -11,6 +11,7 @@ import (
 	"yore/engine/image"
 	"yore/engine/internal/record"
 	"yore/engine/internal/tracee"
+	"yore/engine/timeline"
 	"yore/engine/trace"
 )
 
@@ -61,7 +62,11 @@ func (s *Saver) Take(c *tracee.Copy, st State) (*Shot, error) {
 	in := st.Info
 	in.Brk, in.Active, in.Start = c.Brk, c.Active, st.Start
 	in.Calls = map[int]int64{}
-	sh.state = image.State{Head: image.Head{Event: st.Event, Time: st.Time}, PID: int32(st.PID), Exe: st.Exe, Cwd: st.Cwd, Auxv: st.Auxv}
+	head := image.Head{Event: st.Event, Time: st.Time}
+	if st.Start { // a point inside a slice has no position yet
+		head.Position = timeline.Position{Event: st.Event}.String()
+	}
+	sh.state = image.State{Head: head, PID: int32(st.PID), Exe: st.Exe, Cwd: st.Cwd, Auxv: st.Auxv}
 	for _, id := range c.Live() {
 		th := c.Threads[id]
 		x, err := c.ThreadXState(id)
