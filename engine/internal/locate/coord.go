@@ -9,6 +9,7 @@ import (
 
 	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
+	"yore/engine/internal/tracee"
 )
 
 // Coord is a point of a slice, relative to a base in the same slice: the point
@@ -106,6 +107,16 @@ func stepOne(ctx context.Context, r *replay.Runner) (replay.Stop, error) {
 func forkOf(r *replay.Runner) (*replay.Runner, error) {
 	for try := 0; ; try++ {
 		f, err := r.Fork()
+		if err == nil || try == 8 || !errors.Is(err, errRestart) {
+			return f, err
+		}
+	}
+}
+
+// copyOf is forkOf for a bare copy.
+func copyOf(c *tracee.Copy) (*tracee.Copy, error) {
+	for try := 0; ; try++ {
+		f, err := c.Fork()
 		if err == nil || try == 8 || !errors.Is(err, errRestart) {
 			return f, err
 		}

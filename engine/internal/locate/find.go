@@ -33,38 +33,162 @@ func (l *Locator) FindState(ctx context.Context, base *replay.Runner, regs *ptra
 }
 
 func (l *Locator) find(ctx context.Context, base *replay.Runner, s *state) (Coord, error) {
-	r, err := fork(base)
-	if err != nil {
-		return Coord{}, fmt.Errorf("find: %w", err)
-	}
-	defer r.Kill()
-	c, err := l.findIn(ctx, l.newRig(r), s)
+	c, err := l.first(ctx, base, s)
 	if err != nil && err != ErrNotFound && ctx.Err() == nil {
 		err = fmt.Errorf("find: %w", err)
 	}
 	return c, err
 }
 
-// findIn runs g to the first point that equals s. A match stub passes over most
-// others; each false match adds words in which it differs.
-func (l *Locator) findIn(ctx context.Context, g *rig, s *state) (Coord, error) {
-	p := g.point(s.regs.Rip)
-	p.match = &patch.Match{}
-	for n := range p.match.Regs {
-		p.match.Regs[n] = patch.GPR(&s.regs, n)
-	}
-	for _, w := range s.words {
-		if len(p.match.Words) < maxWords {
-			p.match.Words = append(p.match.Words, patch.Word(w))
-		}
-	}
-	d := distinguisher{s: s}
-	if err := d.learn(g, p); err != nil {
+func (l *Locator) first(ctx context.Context, base *replay.Runner, s *state) (Coord, error) {
+	ahead, again, err := l.ahead(ctx, base, s)
+	if err != nil {
 		return Coord{}, err
 	}
+	m := s
+	if ahead != nil {
+		defer ahead.proc.Kill()
+		m = ahead
+	}
+	r, err := fork(base)
+	if err != nil {
+		return Coord{}, err
+	}
+	defer r.Kill()
+	f, err := newFinder(l.newRig(r), m)
+	if err != nil {
+		return Coord{}, err
+	}
+	for {
+		c, err := f.next(ctx)
+		if err != nil || ahead == nil {
+			return c, err
+		}
+		if c, err = l.behind(ctx, base, s, c, again); err != ErrNotFound {
+			return c, err
+		}
+	}
+}
+
+// ahead returns the state of the first point behind s at which a stub can be put,
+// when s is at an address that cannot have one; and how often s's instruction is
+// executed until there.
+func (l *Locator) ahead(ctx context.Context, base *replay.Runner, s *state) (m *state, again uint64, err error) {
+	if s.proc == nil {
+		return nil, 0, nil
+	}
+	text, maps, err := l.text(base)
+	if err != nil {
+		return nil, 0, err
+	}
+	plan := patch.NewPlan(text, maps, []uint64{pcOf(base)})
+	if plan.Patchable(s.regs.Rip) || !text.FileBacked(s.regs.Rip) {
+		return nil, 0, nil
+	}
+	c, err := copyOf(s.proc)
+	if err != nil {
+		return nil, 0, err
+	}
+	r := base.With(c)
+	for range aheadSteps {
+		stop, err := stepOne(ctx, r)
+		if err != nil || stop != replay.Trap {
+			break
+		}
+		if plan.Patchable(r.Regs().Rip) {
+			if m, err = stateOf(r.Copy); err != nil {
+				break
+			}
+			return m, again, nil
+		}
+		if r.Regs().Rip == s.regs.Rip {
+			again++
+		}
+	}
+	r.Kill()
+	return nil, 0, err
+}
+
+const aheadSteps = 100
+
+// behind returns the coordinate of s, a few steps before the point at, when the
+// state there is s; else ErrNotFound.
+func (l *Locator) behind(ctx context.Context, base *replay.Runner, s *state, at Coord, again uint64) (Coord, error) {
+	r, err := fork(base)
+	if err != nil {
+		return Coord{}, err
+	}
+	defer r.Kill()
+	g := l.newRig(r)
+	g.inSlice = true
+	p, q := g.point(s.regs.Rip), g.point(at.Addr)
+	q.limit = at.Count
 	if err := g.arm(); err != nil {
 		return Coord{}, err
 	}
+	hit, _, err := g.run(ctx)
+	switch {
+	case err != nil:
+		return Coord{}, err
+	case stopped(ctx) != nil:
+		return Coord{}, stopped(ctx)
+	case hit != q:
+		return Coord{}, ErrNotFound
+	}
+	n, err := g.count(p)
+	if err != nil || n <= again {
+		return Coord{}, cmpErr(err)
+	}
+	c := Coord{p.addr, n - again}
+	x, err := l.Seek(ctx, base, c)
+	if err != nil {
+		return Coord{}, err
+	}
+	defer x.Kill()
+	same, err := l.newRig(x).equals(s)
+	if err == nil && !same {
+		err = ErrNotFound
+	}
+	return c, err
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		return ErrNotFound
+	}
+	return err
+}
+
+// finder goes from one point that equals a state to the next. A match stub passes
+// over most others; each false match adds words in which it differs.
+type finder struct {
+	g *rig
+	s *state
+	p *point
+	d distinguisher
+}
+
+// newFinder returns a finder that begins where g stands, which is not armed.
+func newFinder(g *rig, s *state) (*finder, error) {
+	f := &finder{g: g, s: s, d: distinguisher{s: s}}
+	f.p = f.g.point(s.regs.Rip)
+	f.p.match = &patch.Match{}
+	for n := range f.p.match.Regs {
+		f.p.match.Regs[n] = patch.GPR(&s.regs, n)
+	}
+	for _, w := range s.words {
+		if len(f.p.match.Words) < maxWords {
+			f.p.match.Words = append(f.p.match.Words, patch.Word(w))
+		}
+	}
+	if err := f.d.learn(f.g, f.p); err != nil {
+		return nil, err
+	}
+	return f, f.g.arm()
+}
+
+func (f *finder) next(ctx context.Context) (Coord, error) {
+	g, p := f.g, f.p
 	for {
 		hit, _, err := g.run(ctx)
 		switch {
@@ -75,7 +199,7 @@ func (l *Locator) findIn(ctx context.Context, g *rig, s *state) (Coord, error) {
 		case hit == nil:
 			return Coord{}, ErrNotFound
 		}
-		same, err := g.equals(s)
+		same, err := g.equals(f.s)
 		if err != nil {
 			return Coord{}, err
 		}
@@ -92,7 +216,7 @@ func (l *Locator) findIn(ctx context.Context, g *rig, s *state) (Coord, error) {
 			return Coord{}, err
 		}
 		p.base--
-		if err := d.learn(g, p); err != nil {
+		if err := f.d.learn(g, p); err != nil {
 			return Coord{}, err
 		}
 		if err := g.arm(); err != nil {

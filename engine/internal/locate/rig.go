@@ -48,6 +48,9 @@ type point struct {
 	// tells that the last is a call.
 	rest int
 	call bool
+	// carried: stub is at a carrier (see carrier.go). early is set when the point
+	// is to be executed without its carrier.
+	carried, early bool
 	// passed, of a point with ring that is no stub, is how many ids the ring had
 	// got at each execution.
 	passed []uint64
@@ -96,6 +99,8 @@ type rig struct {
 	// with a stub, resume are the registers with which it goes on.
 	held   *point
 	resume ptrace.Regs
+	// inSlice promises that the rig is used inside one slice.
+	inSlice bool
 	// applied is the last event that apply took.
 	applied int64
 	trail   *trail
@@ -145,6 +150,9 @@ func (g *rig) arm() error {
 	if err := g.install(); err != nil {
 		return err
 	}
+	if err := g.settle(); err != nil {
+		return err
+	}
 	if len(g.watch) > 0 {
 		if err := setWatches(g.r, g.watch); err != nil {
 			return err
@@ -186,7 +194,7 @@ func (g *rig) design(want []*point, slow map[*point]bool) (bad *point, err error
 	g.plan = patch.NewPlan(text, maps, avoid)
 	g.stubs, g.marks, g.always, g.group = nil, nil, nil, nil
 	for _, p := range g.points {
-		p.stub = nil
+		p.stub, p.carried = nil, false
 		if slow[p] {
 			g.plan.Protect(p.addr, p.addr+1)
 		}
@@ -201,7 +209,10 @@ func (g *rig) design(want []*point, slow map[*point]bool) (bad *point, err error
 		}
 		p.stub, err = g.plan.Add(p.addr, spec)
 		if errors.Is(err, patch.ErrUnpatchable) {
-			return p, nil
+			var ok bool
+			if ok, err = g.carry(text, p, spec); err == nil && !ok {
+				return p, nil
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -351,6 +362,9 @@ func (g *rig) count(p *point) (uint64, error) {
 		return p.base, nil
 	}
 	n, err := p.stub.Count(g.r.Space)
+	if g.held != nil && g.held != p && g.between(p) {
+		n--
+	}
 	return p.base + n, err
 }
 
@@ -452,7 +466,7 @@ func (g *rig) uninstall() error {
 	if g.plan == nil {
 		return nil
 	}
-	if g.held == nil || g.held.how != byStub {
+	if g.held == nil || g.held.how != byStub || g.held.carried {
 		// The runner may have been interrupted anywhere in a stub.
 		f, err := g.plan.Fix(*g.r.Regs(), patch.Async, g.r.Space)
 		if err != nil {
@@ -477,8 +491,11 @@ func (g *rig) uninstall() error {
 		if err != nil {
 			return err
 		}
+		if g.held != p && g.between(p) {
+			n--
+		}
 		p.base += n
-		p.stub, p.how = nil, unarmed
+		p.stub, p.how, p.carried, p.early = nil, unarmed, false, false
 	}
 	for _, w := range g.plan.Undo() {
 		if err := g.r.Space.Write(w.Addr, w.Data); err != nil {

@@ -17,6 +17,12 @@ import (
 // cancelled.
 func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 	for {
+		if p, err := g.early(); p != nil || err != nil {
+			if err != nil {
+				return nil, replay.AtEnd, err
+			}
+			return g.arrive(ctx, p)
+		}
 		if p := g.held; p != nil {
 			g.held = nil
 			stop, err := g.over(ctx, p)
@@ -51,6 +57,9 @@ func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 			return nil, stop, g.leaveStub()
 		}
 		p, says, err := g.trapped()
+		if err == nil && says && p.carried {
+			return g.arrive(ctx, p)
+		}
 		if err != nil || says {
 			g.held = p
 			return p, stop, err
@@ -89,10 +98,12 @@ func (g *rig) slice(ctx context.Context) (replay.Stop, error) {
 
 // over executes the instruction at p.
 func (g *rig) over(ctx context.Context, p *point) (replay.Stop, error) {
-	switch p.how {
-	case byStub:
+	switch {
+	case p.carried:
+		return g.native(p, func() (replay.Stop, error) { return stepOne(ctx, g.r) })
+	case p.how == byStub:
 		g.r.SetRegs(g.resume)
-	case byInt3:
+	case p.how == byInt3:
 		if err := g.lift(p); err != nil {
 			return replay.AtEnd, err
 		}
@@ -139,9 +150,8 @@ func (g *rig) trapped() (p *point, says bool, err error) {
 			g.r.SetRegs(f.Regs)
 			g.resume = f.Resume
 			return g.stubs[f.Stub.ID], true, nil
-		case patch.Interior, patch.Stumble:
-			g.r.SetRegs(f.Resume)
-			return nil, false, nil
+		case patch.Interior:
+			return nil, false, g.unseen(f)
 		}
 	}
 	return nil, false, fmt.Errorf("locate: unexpected trap at %#x before event %d", regs.Rip, g.r.Next)
@@ -202,7 +212,9 @@ func (g *rig) fault(ctx context.Context, cause error) (again bool, err error) {
 		return false, err
 	}
 	switch f.Where {
-	case patch.Interior, patch.Stumble:
+	case patch.Interior:
+		return true, g.unseen(f)
+	case patch.Stumble:
 		g.r.SetRegs(f.Resume)
 		return true, nil
 	case patch.Inside:
