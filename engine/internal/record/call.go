@@ -35,7 +35,7 @@ func (r *Recorder) syscall(t *Thread) error {
 	} else {
 		t.entry, t.nr, t.inCall, t.logged = *t.Regs(), nr, true, false
 		t.row = syscalls.Lookup(nr)
-		if t.held = append(t.held, t.TakeSignals()...); len(t.held) > 0 && r.deliverable(t) {
+		if t.hold(t.TakeSignals()...); len(t.held) > 0 && r.deliverable(t) {
 			return r.before(t)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"yore/engine/internal/patch"
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/replay"
+	"yore/engine/internal/tracee"
 	"yore/engine/trace"
 )
 
@@ -77,7 +78,7 @@ func (r *Recorder) overdue(t *Thread) error {
 
 // deliverable reports whether a held signal waits for t.
 func (r *Recorder) deliverable(t *Thread) bool {
-	t.held = append(t.held, t.TakeSignals()...)
+	t.hold(t.TakeSignals()...)
 	if len(t.held) == 0 {
 		return false
 	}
@@ -233,8 +234,12 @@ func (r *Recorder) install(t *Thread) error {
 	var stubs []replay.Stub
 	undo := plan.Undo()
 	for i, s := range plan.Stubs() {
-		stubs = append(stubs, replay.Stub{Addr: s.Addr, Hit: s.Hit, Counter: s.CounterAddr, Limit: s.LimitAddr,
-			Data: plan.Data(), Orig: undo[i].Data})
+		x := replay.Stub{Addr: s.Addr, Hit: s.Hit, Counter: s.CounterAddr, Limit: s.LimitAddr, Data: plan.Data(), Orig: undo[i].Data}
+		x.Lo, x.Hi = s.Code()
+		for _, in := range s.Inner() {
+			x.Inner = append(x.Inner, replay.Inner(in))
+		}
+		stubs = append(stubs, x)
 	}
 	e.Stub, e.Info = int32(p.stubs.Add(stubs)), replay.Encode(stubs)
 	p.plans = append(p.plans, plan)
@@ -253,11 +258,12 @@ func (r *Recorder) anchors(plan *patch.Plan, text *patch.Text, rip uint64) {
 		return
 	}
 	spec := patch.Spec{Limited: true, Limit: replay.NoLimit}
+	// Best is one instruction that cannot fault, then several such.
 	add := func(b *patch.Block) bool {
-		for pass := range 2 {
+		for pass := range 3 {
 			for k := range b.Insts {
 				in := &b.Insts[k]
-				if pass == 0 && (in.Len < 5 || faults(in)) {
+				if pass == 0 && (in.Len < 5 || faults(in)) || pass == 1 && !harmless(b.Insts[k:]) {
 					continue
 				}
 				if _, err := plan.Add(in.PC, spec); err == nil {
@@ -280,6 +286,21 @@ func (r *Recorder) anchors(plan *patch.Plan, text *patch.Text, rip uint64) {
 			n++
 		}
 	}
+}
+
+// harmless reports whether the first instructions, as far as a jump would cover
+// them, cannot fault.
+func harmless(insts []patch.Inst) bool {
+	n := 0
+	for i := range insts {
+		if faults(&insts[i]) {
+			return false
+		}
+		if n += insts[i].Len; n >= 5 {
+			return true
+		}
+	}
+	return false
 }
 
 // faults reports whether an instruction can fault other than by a full stack.
@@ -318,26 +339,72 @@ func (r *Recorder) outOfStub(t *Thread) error {
 	return nil
 }
 
-// strayFault handles a fault in a patched window or a stub that is not the
-// program's own; done is false when it is.
-func (r *Recorder) strayFault(t *Thread, how patch.How) (done bool, err error) {
+// strayFault handles a synchronous signal that has to do with our stubs. At an
+// instruction boundary that a jump covers, the thread goes on in the relocated
+// copy (done). In such a copy the fault is the program's own: its instruction is
+// repeated at its own place, so that the signal has all its particulars, and the
+// result is the new signal.
+func (r *Recorder) strayFault(t *Thread, s *tracee.Signal, how patch.How) (done bool, err error) {
 	x := *t.Regs()
+	at := x.Rip
+	if how == patch.Trap {
+		at--
+	}
 	for _, p := range r.pre.plans {
-		at := x.Rip
-		if how == patch.Trap {
-			at--
-		}
-		if s, _ := p.Find(at); s == nil {
+		if stub, _ := p.Find(at); stub == nil {
 			continue
 		}
 		f, err := p.Fix(x, how, r.space)
 		if err != nil {
 			return false, fmt.Errorf("record: %w", err)
 		}
-		if f.Where == patch.Interior {
+		switch f.Where {
+		case patch.Interior:
 			t.SetRegs(f.Resume)
 			return true, nil
+		case patch.Inside:
+			return r.repeat(t, s, p, &f)
 		}
 	}
 	return false, nil
+}
+
+// repeat executes the instruction that has faulted in a stub's copy at its own
+// place; done is false when it faults there too, with the new signal in s.
+func (r *Recorder) repeat(t *Thread, s *tracee.Signal, p *patch.Plan, f *patch.Fixed) (done bool, err error) {
+	for _, w := range f.Memory {
+		if err := r.space.Write(w.Addr, w.Data); err != nil {
+			return false, fmt.Errorf("record: %w", err)
+		}
+		t.undone = append(t.undone, trace.Write{Addr: w.Addr, Data: w.Data})
+	}
+	writes := func(ws []patch.Write) error {
+		for _, w := range ws {
+			if err := r.space.Write(w.Addr, w.Data); err != nil {
+				return fmt.Errorf("record: %w", err)
+			}
+		}
+		return nil
+	}
+	if err := writes(p.Undo()); err != nil {
+		return false, err
+	}
+	t.SetRegs(f.Regs)
+	st, err := t.Run(ptrace.SingleStep, 0)
+	for err == nil && st.IsSignal() && !st.IsTrap() {
+		n := tracee.Signal{No: st.Signal()}
+		if err := ptrace.GetSiginfo(t.TID, &n.Info); err != nil {
+			return false, err
+		}
+		if replay.Synchronous(n.No, &n.Info) {
+			*s = n
+			return false, writes(p.Text())
+		}
+		t.hold(n)
+		st, err = t.Run(ptrace.SingleStep, 0)
+	}
+	if err != nil {
+		return false, fmt.Errorf("record: %w", err)
+	}
+	return false, fmt.Errorf("record: thread %d faulted in the stub of %#x, but not at %#x", t.ID, f.Stub.Addr, f.Regs.Rip)
 }

@@ -53,6 +53,7 @@ type Thread struct {
 	compare *comparison
 
 	held     []tracee.Signal // not yet delivered
+	undone   []trace.Write   // what its next Fault takes back of a stub's doing
 	sigDue   bool            // a signal stop comes before it executes anything
 	clearTID uint64          // CLONE_CHILD_CLEARTID address
 	robust   uint64          // head of the robust futex list
@@ -94,7 +95,7 @@ type Recorder struct {
 	pending  *pendingSignal // shown to the debugger, not yet acted on
 	running  atomic.Int64   // task in user mode, for ticks and interrupts
 	waiting  atomic.Int64   // task to interrupt when all wait in the kernel
-	progress atomic.Int64   // changes with every resume
+	progress atomic.Int64   // changes with every event
 	stop     atomic.Bool    // an interrupt was asked for
 	urgent   atomic.Bool    // a signal waits for a thread that computes
 	many     atomic.Bool    // there is more than one thread
@@ -241,6 +242,7 @@ func (r *Recorder) append(e *trace.Event) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	r.pre.overdue = 0
+	r.progress.Add(1)
 	if r.AfterEvent != nil && r.AfterEvent(e) {
 		r.attention = true
 	}
@@ -399,7 +401,6 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 		}
 	}
 	r.setDebug(t)
-	r.progress.Add(1)
 	if !t.restart {
 		r.running.Store(int64(t.TID))
 	}

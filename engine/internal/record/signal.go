@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -111,7 +112,7 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		if id, real, ok := r.pre.stubs.Hit(r.space, t.Regs()); ok {
 			return Stop{}, false, r.stubHit(t, id, real)
 		}
-		if done, err := r.strayFault(t, patch.Trap); done || err != nil {
+		if done, err := r.strayFault(t, &s, patch.Trap); done || err != nil {
 			return Stop{}, false, err
 		}
 	}
@@ -120,14 +121,18 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 	}
 	if !replay.Synchronous(sig, &s.Info) {
 		// Its place in the program is chance: it is delivered at a boundary.
-		t.held = append(t.held, s)
+		t.hold(s)
 		r.urgent.Store(true)
+		if t.nr == unix.SYS_RT_SIGRETURN && timed(&s.Info) {
+			r.boundary = false
+		}
 		return Stop{}, false, nil
 	}
 	if len(r.pre.plans) > 0 {
-		if done, err := r.strayFault(t, patch.Fault); done || err != nil {
+		if done, err := r.strayFault(t, &s, patch.Fault); done || err != nil {
 			return Stop{}, false, err
 		}
+		sig = s.No
 	}
 	if sig == int(unix.SIGILL) {
 		if done, err := r.emulate(t); done || err != nil {
@@ -135,6 +140,14 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		}
 	}
 	return r.show(t, &pendingSignal{sig: s, sync: true, inStop: true, deliver: sig})
+}
+
+// timed reports whether a signal came from a timer. Where such a one is due when a
+// handler returns, it waits for the next boundary: a timer that expires as often as
+// a handler takes to run would leave the program no time.
+func timed(info *ptrace.Siginfo) bool {
+	code := int32(binary.LittleEndian.Uint32(info[8:]))
+	return code == 0x80 || code == -2 // SI_KERNEL, SI_TIMER
 }
 
 // ownTrap reports whether a SIGTRAP is the program's own: an int3 or icebp in its
@@ -256,9 +269,12 @@ func (r *Recorder) act(t *Thread, p *pendingSignal) error {
 
 // fault logs a synchronous signal without a handler, which ends the program.
 func (r *Recorder) fault(t *Thread, p *pendingSignal) error {
-	x := t.Regs()
-	err := r.append(&trace.Event{Kind: trace.Fault, TID: int32(t.ID), NR: -1, Sig: int32(p.sig.No), Info: p.sig.Info[:], PC: x.Rip, SP: x.Rsp})
-	if err != nil {
+	x := *t.Regs()
+	x.Orig_rax = ^uint64(0)
+	e := &trace.Event{Kind: trace.Fault, TID: int32(t.ID), NR: -1, Sig: int32(p.sig.No), Info: p.sig.Info[:], PC: x.Rip, SP: x.Rsp}
+	e.Regs, e.Writes = &x, t.undone
+	t.undone = nil
+	if err := r.append(e); err != nil {
 		return err
 	}
 	return r.end(t, p.sig.No)
@@ -283,7 +299,7 @@ func (r *Recorder) raise(t *Thread, s *tracee.Signal) error {
 				return err
 			}
 			if !r.ours(st.Signal(), &info) {
-				t.held = append(t.held, tracee.Signal{No: st.Signal(), Info: info})
+				t.hold(tracee.Signal{No: st.Signal(), Info: info})
 			}
 		case st.Event() == ptrace.EventStop:
 		default:
@@ -326,6 +342,8 @@ func (r *Recorder) handler(t *Thread, s tracee.Signal, kind trace.Kind) error {
 	e := &trace.Event{Kind: kind, TID: int32(t.ID), NR: -1, PC: old.Rip, SP: old.Rsp, Sig: int32(s.No), Info: s.Info[:], XState: t.XState()}
 	x.Orig_rax = ^uint64(0)
 	e.Regs = &x
+	writes = append(writes, t.undone...)
+	t.undone = nil
 	e.Writes = append(writes, r.grab([]syscalls.Range{r.frame(t, &old, &x)})...)
 	if r.actions[s.No].flags&saResetHand != 0 {
 		r.actions[s.No].handler = sigDfl
@@ -358,10 +376,21 @@ func (r *Recorder) frame(t *Thread, old, x *ptrace.Regs) syscalls.Range {
 	return syscalls.Range{Addr: x.Rsp, Len: top - x.Rsp}
 }
 
+// hold keeps signals that t has got for the next boundary. Of a standard signal
+// only one waits at a time, as in the kernel.
+func (t *Thread) hold(signals ...tracee.Signal) {
+	const firstRealTime = 32
+	for _, s := range signals {
+		if s.No >= firstRealTime || !slices.ContainsFunc(t.held, func(h tracee.Signal) bool { return h.No == s.No }) {
+			t.held = append(t.held, s)
+		}
+	}
+}
+
 // deliverHeld acts on the held signals of t, which is at a boundary. done means
 // that Run returns stop.
 func (r *Recorder) deliverHeld(t *Thread) (done bool, stop Stop, err error) {
-	t.held = append(t.held, t.TakeSignals()...)
+	t.hold(t.TakeSignals()...)
 	r.urgent.Store(false)
 	for i := 0; i < len(t.held); i++ {
 		s := t.held[i]

@@ -206,12 +206,24 @@ func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, boo
 		r.atEvent = true
 		return AtEvent, true, r.checkFault(e)
 	}
-	if sig == int(unix.SIGTRAP) {
-		if r.env.Stubs != nil {
-			if id, real, ok := r.env.Stubs.Hit(r.Space, r.Regs()); ok {
-				return r.stubHit(e, id, real)
-			}
+	if r.env.Stubs != nil {
+		if to, ok := r.env.Stubs.Through(sig, r.Regs()); ok {
+			x := *r.Regs()
+			x.Rip = to
+			r.SetRegs(x)
+			return AtEvent, false, nil
 		}
+		if id, real, ok := r.env.Stubs.Hit(r.Space, r.Regs()); ok && sig == int(unix.SIGTRAP) {
+			return r.stubHit(e, id, real)
+		}
+		if s, ok := r.env.Stubs.In(r.Regs().Rip); ok && e != nil && e.Kind == trace.Fault && int(e.Sig) == sig && e.PC >= s.Addr && e.PC < s.Addr+16 {
+			// The program's own fault, in its instruction's relocated copy; the event
+			// has its registers.
+			r.atEvent = true
+			return AtEvent, true, nil
+		}
+	}
+	if sig == int(unix.SIGTRAP) {
 		return Trap, true, nil
 	}
 	if e == nil {

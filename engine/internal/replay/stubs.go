@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/tracee"
 	"yore/engine/trace"
@@ -18,7 +20,15 @@ type Stub struct {
 	Limit   uint64 // address of the count at which it stops
 	Data    uint64 // where it saves rax (and, 8 behind, the flags: ah, al)
 	Orig    []byte // the program's own bytes at Addr that it replaces
+	Lo, Hi  uint64 // its code
+	// Inner are the instruction boundaries that its jump covers. A thread that
+	// gets there faults, and goes on at To.
+	Inner []Inner
 }
+
+// Inner is an instruction boundary inside a stub's jump, and the relocated
+// instruction.
+type Inner struct{ At, To uint64 }
 
 // Stubs is the table of all installed stubs, by their id. Like the stubs
 // themselves it only grows.
@@ -41,32 +51,48 @@ func (s *Stubs) Add(stubs []Stub) int {
 }
 
 // Encode is the form in which a Stubs event carries stubs in Info: for each its
-// five addresses, the number of original bytes and those bytes, little-endian.
+// seven addresses, the number of original bytes and those bytes, the number of
+// inner boundaries and their pairs of addresses, little-endian.
 func Encode(stubs []Stub) []byte {
 	var b []byte
+	word := binary.LittleEndian.AppendUint64
 	for _, x := range stubs {
-		for _, v := range []uint64{x.Addr, x.Hit, x.Counter, x.Limit, x.Data} {
-			b = binary.LittleEndian.AppendUint64(b, v)
+		for _, v := range []uint64{x.Addr, x.Hit, x.Counter, x.Limit, x.Data, x.Lo, x.Hi} {
+			b = word(b, v)
 		}
 		b = append(append(b, byte(len(x.Orig))), x.Orig...)
+		b = append(b, byte(len(x.Inner)))
+		for _, in := range x.Inner {
+			b = word(word(b, in.At), in.To)
+		}
 	}
 	return b
 }
 
 // Decode reads what Encode wrote.
 func Decode(b []byte) ([]Stub, error) {
+	const fixed = 7*8 + 1
 	var out []Stub
 	for len(b) > 0 {
-		if len(b) < 41 || len(b) < 41+int(b[40]) {
+		if len(b) < fixed {
 			return nil, fmt.Errorf("stubs: %d stray bytes", len(b))
 		}
 		var x Stub
-		for i, p := range []*uint64{&x.Addr, &x.Hit, &x.Counter, &x.Limit, &x.Data} {
+		for i, p := range []*uint64{&x.Addr, &x.Hit, &x.Counter, &x.Limit, &x.Data, &x.Lo, &x.Hi} {
 			*p = binary.LittleEndian.Uint64(b[8*i:])
 		}
-		n := 41 + int(b[40])
-		x.Orig = append([]byte(nil), b[41:n]...)
-		out, b = append(out, x), b[n:]
+		orig := int(b[fixed-1])
+		if b = b[fixed:]; len(b) < orig+1 || len(b) < orig+1+16*int(b[orig]) {
+			return nil, fmt.Errorf("stubs: one of %#x is cut short", x.Addr)
+		}
+		x.Orig = append([]byte(nil), b[:orig]...)
+		inner := int(b[orig])
+		b = b[orig+1:]
+		for range inner {
+			x.Inner = append(x.Inner, Inner{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])})
+			b = b[16:]
+		}
+		out = append(out, x)
 	}
 	return out, nil
 }
@@ -122,6 +148,33 @@ func (s *Stubs) Hit(m *tracee.Space, r *ptrace.Regs) (id int, real ptrace.Regs, 
 		return i, real, true
 	}
 	return 0, real, false
+}
+
+// Through tells where a thread goes on that has stopped by sig with registers r,
+// when the stop is due to an inner boundary of a stub; ok is false when it is not.
+func (s *Stubs) Through(sig int, r *ptrace.Regs) (to uint64, ok bool) {
+	at := r.Rip
+	if sig == int(unix.SIGTRAP) {
+		at-- // int3 is one of the bytes that stop
+	}
+	for i := range s.list {
+		for _, in := range s.list[i].Inner {
+			if in.At == at {
+				return in.To, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// In tells whether an address is in the code of a stub, and of which.
+func (s *Stubs) In(rip uint64) (stub *Stub, ok bool) {
+	for i := range s.list {
+		if x := &s.list[i]; rip >= x.Lo && rip < x.Hi {
+			return x, true
+		}
+	}
+	return nil, false
 }
 
 // Rewind takes the last count of a stub back: the thread will come to it again.
