@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"yore/cmd/yore/internal/gdbhost"
 	"yore/cmd/yore/internal/inspect"
 	"yore/cmd/yore/internal/live"
 	"yore/engine/gdbserver"
@@ -22,7 +23,8 @@ func newGdbserver() *cobra.Command {
 		Short: "serve gdb's remote protocol, forwards and backwards",
 		Long: "gdbserver starts a program, records it, and waits for gdb or an IDE to connect with\n" +
 			"`target extended-remote ADDRESS`. The program keeps yore's standard input and output. yore ends when gdb\n" +
-			"kills the program, or by ^C.",
+			"kills the program, or by ^C. `monitor when`, `monitor timeline`, `monitor checkpoint` and what lists them work\n" +
+			"there; for the commands that move the program start gdb by `yore gdb`.",
 		Example: "  yore gdbserver --listen localhost:1234 ./prog\n" +
 			"  gdb -ex 'target extended-remote localhost:1234' ./prog",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +63,12 @@ func serve(cmd *cobra.Command, p live.Program, listen, log string) error {
 		return err
 	}
 	defer s.Close()
-	e, err := live.Serve(ctx, &live.Target{Session: s}, listen, opts)
+	host, err := gdbhost.New(ctx, &live.Target{Session: s}, func() int { return 80 })
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	e, err := live.Serve(ctx, host, listen, opts)
 	if err != nil {
 		return err
 	}

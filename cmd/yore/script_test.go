@@ -39,6 +39,7 @@ func scriptParams() testscript.Params {
 			"sample-recording": scriptRecording,
 			"program":          scriptProgram,
 			"elf":              scriptELF,
+			"await-file":       scriptAwait,
 		},
 	}
 }
@@ -134,4 +135,17 @@ func scriptELF(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no machine %s", args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o755))
+}
+
+// scriptAwait is `await-file FILE`: waits until the file exists.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await-file FILE")
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s did not come within a minute", args[0])
 }

@@ -60,44 +60,46 @@ func (b *backend) act(f func(*gdbserver.Asker) error) (debugger.Outcome, error) 
 	return b.since(moves), err
 }
 
-// ask calls a function of helper.py, and reads the JSON that it prints into
-// answer unless that is nil. Arguments are passed as JSON.
+// ask calls a function of helper.py and reads what it returns into answer, unless
+// that is nil. The error is gdb's refusal.
 func (b *backend) ask(ctx context.Context, answer any, function string, args ...any) error {
 	if b.asker == nil {
 		return errNoAsker
 	}
-	out, err := b.asker.Capture(ctx, call(function, args...))
+	if args == nil {
+		args = []any{}
+	}
+	list, err := json.Marshal(args)
+	if err != nil {
+		panic("gdbhost: " + err.Error()) // strings, numbers and our own types always encode
+	}
+	out, err := b.asker.Capture(ctx, fmt.Sprintf("python _yore_helper.do(%s, %s)", pyString(function), pyString(string(list))))
 	if err != nil {
 		return err
+	}
+	// What gdb itself printed meanwhile comes before the last line.
+	var reply struct {
+		Value json.RawMessage
+		Error *string
+	}
+	line := out[strings.LastIndexByte(out, '\n')+1:]
+	if err := json.Unmarshal([]byte(line), &reply); err != nil {
+		return fmt.Errorf("gdb's answer to %s is not understood: %q", function, out)
+	}
+	if reply.Error != nil {
+		return errors.New(*reply.Error)
 	}
 	if answer == nil {
 		return nil
 	}
-	if err := json.Unmarshal([]byte(out), answer); err != nil {
-		return fmt.Errorf("gdb's answer %q: %w", out, err)
+	if err := json.Unmarshal(reply.Value, answer); err != nil {
+		return fmt.Errorf("gdb's answer to %s: %w", function, err)
 	}
 	return nil
 }
 
-// call is the gdb command that calls a function of helper.py.
-func call(function string, args ...any) string {
-	text := make([]string, len(args))
-	for i, a := range args {
-		j, err := json.Marshal(a)
-		if err != nil {
-			panic("gdbhost: " + err.Error()) // strings, numbers and our own types always encode
-		}
-		text[i] = "json.loads(" + pyString(string(j)) + ")"
-	}
-	return "python _yore_helper." + function + "(" + strings.Join(text, ", ") + ")"
-}
-
-// pyString quotes JSON as a Python literal of one line.
-func pyString(s string) string {
-	// A JSON string without quotes around it, as ASCII, is the inside of a Python one.
-	q := strconv.QuoteToASCII(s)
-	return q
-}
+// pyString quotes text as a Python literal of one line. Go's escapes are Python's.
+func pyString(s string) string { return strconv.QuoteToASCII(strings.ToValidUTF8(s, "?")) }
 
 // Console is part of debugger.Backend.
 func (b *backend) Console(ctx context.Context, line string) (debugger.Outcome, error) {

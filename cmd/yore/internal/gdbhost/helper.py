@@ -1,5 +1,5 @@
-# What yore's debugger asks of gdb, in one question each. The functions print
-# JSON, or raise gdb.error with gdb's reason.
+# What yore's debugger asks of gdb, in one question each: do() calls a function
+# and prints what it returned, as JSON on the last line.
 import json
 import re
 
@@ -49,8 +49,12 @@ class _YoreHelper(object):
             return ""
         return lines[-1].strip().partition("  ")[2]
 
-    def say(self, value):
-        gdb.write(json.dumps(value))
+    def do(self, name, args):
+        try:
+            answer = {"value": getattr(self, name)(*json.loads(args))}
+        except (gdb.error, RuntimeError) as e:
+            answer = {"error": str(e)}
+        gdb.write("\n" + json.dumps(answer))
 
     # -- quiet: the person's breakpoints do not act, values are printed whole
 
@@ -61,10 +65,13 @@ class _YoreHelper(object):
                 self.loud.append(lambda b=b: self.enable(b))
         for name, value in (("print elements", "4000"), ("print repeats", "unlimited"),
                             ("unwindonsignal", "on"), ("unwind-on-terminating-exception", "on")):
-            m = re.search(r'is "?(.*?)"?\.\s*$', gdb.execute("show " + name, False, True))
+            try:
+                was = gdb.parameter(name)
+            except RuntimeError:
+                continue  # an older gdb has no such setting
+            was = {True: "on", False: "off", None: "unlimited"}[was] if was is None or isinstance(was, bool) else str(was)
             gdb.execute("set %s %s" % (name, value), False, True)
-            if m:
-                self.loud.append(lambda n=name, v=m.group(1): gdb.execute("set %s %s" % (n, v), False, True))
+            self.loud.append(lambda n=name, v=was: gdb.execute("set %s %s" % (n, v), False, True))
 
     def enable(self, b):
         if b.is_valid():
@@ -89,7 +96,7 @@ class _YoreHelper(object):
         while f is not None and (n == 0 or len(out) < n):
             out.append(self.place(f))
             f = f.older()
-        self.say(out)
+        return out
 
     def threads(self):
         out, was = [], gdb.selected_thread()
@@ -101,7 +108,7 @@ class _YoreHelper(object):
             out.append(p)
         was.switch()
         frame.select()
-        self.say(out)
+        return out
 
     # -- motions, without a word
 
@@ -135,14 +142,23 @@ class _YoreHelper(object):
         f.select()
         self.move("reverse-finish")
 
+    CALL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|([A-Za-z_]\w*)\s*\(')
+    NO_CALL = ("sizeof", "alignof", "_Alignof", "typeof", "decltype")
+
+    def calls(self, expr):
+        """Whether an expression calls a function: then gdb would step through
+        all of history, although it says that it watches in hardware."""
+        return any(m.group(1) and m.group(1) not in self.NO_CALL for m in self.CALL.finditer(expr))
+
     def watch(self, expr):
         """Make a hardware watchpoint; print its number, 0 when it would be software's."""
-        b = gdb.Breakpoint(expr, gdb.BP_WATCHPOINT)
+        if self.calls(expr):
+            return 0
+        b = gdb.Breakpoint(expr, gdb.BP_WATCHPOINT, gdb.WP_WRITE, True)
         if b.type != gdb.BP_HARDWARE_WATCHPOINT:
             b.delete()
-            self.say(0)
-        else:
-            self.say(b.number)
+            return 0
+        return b.number
 
     def unwatch(self, number):
         for b in gdb.breakpoints() or ():
@@ -150,7 +166,7 @@ class _YoreHelper(object):
                 b.delete()
 
     def watched(self, number):
-        self.say(any(b.number == number for b in gdb.breakpoints() or ()))
+        return any(b.number == number for b in gdb.breakpoints() or ())
 
     # -- expressions
 
@@ -181,7 +197,7 @@ class _YoreHelper(object):
                 raise gdb.error("%s names variables of %s, whose frame cannot be told from others" % (expr, f.name()))
             t = gdb.selected_thread()
             act = {"function": f.name(), "cfa": str(older.read_register("sp")), "tid": t.ptid[1] or t.ptid[2]}
-        self.say({"activation": act, "globals": [n for n in self.names(expr) if n not in local]})
+        return {"activation": act, "globals": [n for n in self.names(expr) if n not in local]}
 
     def find(self, act):
         """Select the thread of an activation and return its frame."""
@@ -207,9 +223,9 @@ class _YoreHelper(object):
                 while f.older() is not None and any(self.local(n, f) for n in global_names):
                     f = f.older()
             f.select()
-            self.say({"value": self.value(expr)})
+            return {"value": self.value(expr)}
         except (gdb.error, RuntimeError) as e:
-            self.say({"unknown": str(e)})
+            return {"unknown": str(e)}
         finally:
             if was.is_valid():
                 was.switch()

@@ -23,10 +23,20 @@ type Endpoint struct {
 	err    error
 }
 
+// logVariable names a file for the packets of a server that has no log otherwise.
+const logVariable = "YORE_PACKET_LOG"
+
 // Serve serves target at address: a socket's path (it has a slash), HOST:PORT, or
 // "" for a socket in a directory of its own that only this user can enter.
 func Serve(ctx context.Context, target gdbserver.Target, address string, opts gdbserver.Options) (*Endpoint, error) {
 	e := &Endpoint{done: make(chan struct{})}
+	if name := os.Getenv(logVariable); name != "" && opts.Log == nil {
+		f, err := os.Create(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", logVariable, err)
+		}
+		opts.Log = f // open until yore ends
+	}
 	l, err := e.listen(address)
 	if err != nil {
 		return nil, err
