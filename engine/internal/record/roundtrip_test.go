@@ -36,6 +36,7 @@ type trip struct {
 	limit time.Duration
 	// sparse keeps fewer copies: for programs with many events.
 	sparse bool
+	cpus   unix.CPUSet // what the program may believe in
 	// during is called in a goroutine of its own with the program's process id.
 	during func(pid int)
 }
@@ -74,6 +75,7 @@ func (p trip) run(t *testing.T) *outcome {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	defer pin(t, &p)()
 	path, err := exec.LookPath(p.args[0])
 	if err != nil {
 		t.Skip(err)
@@ -122,6 +124,25 @@ func (p trip) run(t *testing.T) *outcome {
 		w.c.Kill()
 	}
 	return res
+}
+
+// pin keeps the tracing thread and what it launches on one CPU, as the engine does.
+func pin(t *testing.T, p *trip) (undo func()) {
+	t.Helper()
+	if err := unix.SchedGetaffinity(0, &p.cpus); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1024 {
+		if p.cpus.IsSet(i) {
+			var one unix.CPUSet
+			one.Set(i)
+			if err := unix.SchedSetaffinity(0, &one); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	return func() { unix.SchedSetaffinity(0, &p.cpus) }
 }
 
 // streams opens the program's input and output.
@@ -178,6 +199,7 @@ func (p *trip) record(t *testing.T, ctx context.Context, task *tracee.Task, log 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rec.Kill(); rec.Close() })
+	rec.SetAffinity(p.cpus)
 	if p.during != nil {
 		go p.during(rec.PID())
 	}

@@ -102,35 +102,28 @@ func (r *Recorder) enter(t *Thread) error {
 	t.Resume(ptrace.Syscall, 0)
 	t.state = blocked
 	for {
+		asleep := t.asleep()
 		if st, ok, err := t.Poll(); err != nil {
 			return err
 		} else if ok {
 			t.state, t.status = arrived, st
 			return nil
 		}
-		if len(r.ready) == 0 {
-			r.poll()
-		}
-		if len(r.ready) == 0 {
-			if err := r.waitAny(); err != nil {
-				return err
+		if len(r.ready) > 0 {
+			if asleep {
+				break
 			}
-			if r.ready[0] == t { // it was faster than all others
-				r.ready = r.ready[1:]
-				return nil
-			}
-			break
+			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			continue
 		}
-		if t.asleep() {
-			if st, ok, err := t.Poll(); err != nil {
-				return err
-			} else if ok {
-				t.state, t.status = arrived, st
-				return nil
-			}
-			break
+		if err := r.waitAny(); err != nil {
+			return err
 		}
-		unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		if r.ready[0] == t { // it was faster than all others
+			r.ready = r.ready[1:]
+			return nil
+		}
+		break
 	}
 	r.cur = nil
 	return r.logEnter(t)

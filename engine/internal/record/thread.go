@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
 	"yore/engine/syscalls"
 	"yore/engine/trace"
@@ -279,6 +280,14 @@ func (r *Recorder) Freeze() (*tracee.Copy, error) {
 		c.Threads[id] = th
 	}
 	c.SetRegs(c.Threads[t.ID].Regs)
+	if r.pre.armed { // the next hit is the live program's own affair
+		for id := r.pre.first; id < r.pre.stubs.Len(); id++ {
+			if err := r.pre.stubs.SetLimit(c.Space, id, replay.NoLimit); err != nil {
+				c.Kill()
+				return nil, fmt.Errorf("checkpoint: %w", err)
+			}
+		}
+	}
 	if err := c.Isolate(r.shared); err != nil {
 		c.Kill()
 		return nil, fmt.Errorf("checkpoint: %w", err)
