@@ -66,10 +66,10 @@ func (s *Session) between(ctx context.Context, a, b *Mark) (*Mark, error) {
 	}
 	from := a.runner()
 	limit := 100 * time.Millisecond
-	if b.from != nil && b.span > 0 {
+	if b.span > 0 {
 		limit = min(limit, b.span)
 	}
-	pcs, err := s.sample(ctx, from, limit)
+	pcs, err := s.sample(ctx, from, end, limit)
 	if err != nil || len(pcs) == 0 {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (s *Session) since(ctx context.Context, a, b *Mark) (locate.Coord, error) {
 // sample returns addresses at which the program can be counted and spends its
 // time from from on: those met in a few steps from there, and from where it is
 // after some short times, up to limit.
-func (s *Session) sample(ctx context.Context, from *replay.Runner, limit time.Duration) ([]uint64, error) {
+func (s *Session) sample(ctx context.Context, from *replay.Runner, end locate.End, limit time.Duration) ([]uint64, error) {
 	const steps = 48
 	seen := map[uint64]bool{}
 	var pcs []uint64
@@ -160,7 +160,7 @@ func (s *Session) sample(ctx context.Context, from *replay.Runner, limit time.Du
 		}
 		r.Kill()
 	}
-	return s.loc.Countable(from, pcs)
+	return s.loc.Countable(from, end.At.Addr, pcs)
 }
 
 // Stride returns how many instructions lie between two marks, of which a is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"yore/engine/gdbserver"
 	"yore/engine/internal/locate"
@@ -89,8 +90,9 @@ const manyHits = 2000
 
 // lastChange returns a runner right after the last change of watched memory
 // between a and end, nil when there is none. An interval with many hits is
-// halved: what changed last lies in its later half, or else in the earlier.
-func (s *Session) lastChange(ctx context.Context, a *Mark, end locate.End) (*replay.Runner, locate.Changes, error) {
+// halved: what changed last lies in its later half, or else in the earlier. span
+// is about how long the interval takes, 0 when that is not known.
+func (s *Session) lastChange(ctx context.Context, a *Mark, end locate.End, span time.Duration) (*replay.Runner, locate.Changes, error) {
 	words := s.watchWords()
 	run := func(stop, most int) (*replay.Runner, locate.Changes, error) {
 		r, err := a.runner().Fork()
@@ -121,7 +123,7 @@ func (s *Session) lastChange(ctx context.Context, a *Mark, end locate.End) (*rep
 	if !errors.Is(err, locate.ErrMany) {
 		return nil, c, err
 	}
-	b := &Mark{s: s, p: place{event: end.Event, at: end.At, known: true}}
+	b := &Mark{s: s, p: place{event: end.Event, at: end.At, known: true}, span: span}
 	if end.Event == a.p.event {
 		b.from, b.at = a, end.At
 	}
@@ -143,16 +145,16 @@ func (s *Session) lastChange(ctx context.Context, a *Mark, end locate.End) (*rep
 			return nil, c, err
 		}
 	}
-	if r, c, err = s.lastChange(ctx, m, later); r != nil || err != nil {
+	if r, c, err = s.lastChange(ctx, m, later, b.span); r != nil || err != nil {
 		return r, c, err
 	}
-	return s.lastChange(ctx, a, locate.End{Event: m.p.event, At: m.at})
+	return s.lastChange(ctx, a, locate.End{Event: m.p.event, At: m.at}, b.span)
 }
 
 // lastWatched is lastHit for watchpoints.
 func (s *Session) lastWatched(ctx context.Context, from *checkpoint, end locate.End) (after *replay.Runner, p *place, stop timeline.Stop, err error) {
 	a := &Mark{s: s, p: place{event: from.event, base: from, known: true}}
-	after, c, err := s.lastChange(ctx, a, end)
+	after, c, err := s.lastChange(ctx, a, end, 0)
 	if err != nil || after == nil {
 		return nil, nil, stop, err
 	}

@@ -9,16 +9,24 @@ import (
 	"yore/engine/internal/replay"
 )
 
-// Countable returns those of addrs that can be counted together at the cost of
-// a stub each: of addresses that lie too close the first.
-func (l *Locator) Countable(r *replay.Runner, addrs []uint64) ([]uint64, error) {
+// Countable returns those of addrs that can be counted together, up to a point
+// at address end, at the cost of a stub each: of addresses that lie too close the
+// first.
+func (l *Locator) Countable(r *replay.Runner, end uint64, addrs []uint64) ([]uint64, error) {
 	text, maps, err := l.text(r)
 	if err != nil {
 		return nil, err
 	}
 	plan := patch.NewPlan(text, maps, []uint64{r.Regs().Rip})
+	if _, err := plan.Add(end, patch.Spec{}); err != nil {
+		const longest = 15 // bytes of an instruction
+		plan.Protect(end-longest, end+longest)
+	}
 	var out []uint64
 	for _, a := range addrs {
+		if a == end {
+			continue
+		}
 		switch _, err := plan.Add(a, patch.Spec{}); {
 		case err == nil:
 			out = append(out, a)
