@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"yore/engine/gdbserver"
 )
@@ -35,7 +37,7 @@ func Serve(ctx context.Context, target gdbserver.Target, address string, opts gd
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", logVariable, err)
 		}
-		opts.Log = f // open until yore ends
+		opts.Log = &timed{f, time.Now()} // open until yore ends
 	}
 	l, err := e.listen(address)
 	if err != nil {
@@ -111,4 +113,16 @@ func (e *Endpoint) clean() {
 	if e.dir != "" {
 		os.RemoveAll(e.dir)
 	}
+}
+
+// timed writes what it is given, a packet at a time, behind the milliseconds
+// since it was made.
+type timed struct {
+	w     io.Writer
+	began time.Time
+}
+
+func (t *timed) Write(p []byte) (int, error) {
+	_, err := fmt.Fprintf(t.w, "%8.1f %s", float64(time.Since(t.began))/float64(time.Millisecond), p)
+	return len(p), err
 }
