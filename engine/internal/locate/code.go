@@ -21,7 +21,18 @@ func (l *Locator) text(r *replay.Runner) (*patch.Text, []patch.Region, error) {
 			out[i].ID = fmt.Sprintf("%d:%d:%s", m.Dev, m.Inode, m.Path)
 		}
 	}
-	return patch.NewText(r.Space, out, &l.code), out, nil
+	// The recorder's patches are no part of the program's own code.
+	var own []patch.Write
+	r.Patched(func(addr uint64, b []byte) { own = append(own, patch.Write{Addr: addr, Data: b}) })
+	return patch.NewText(patch.Hide(r.Space, own), out, &l.code), out, nil
+}
+
+// newPlan begins a plan for r that keeps off what the recorder has patched.
+func newPlan(r *replay.Runner, text *patch.Text, maps []patch.Region, avoid []uint64) *patch.Plan {
+	p := patch.NewPlan(text, maps, avoid)
+	const jump = 5 // bytes
+	r.Patched(func(addr uint64, b []byte) { p.Protect(addr, addr+uint64(max(jump, len(b)))) })
+	return p
 }
 
 // matches evaluates a match for a runner that stands at a point.

@@ -17,7 +17,7 @@ func (l *Locator) Countable(r *replay.Runner, end uint64, addrs []uint64) ([]uin
 	if err != nil {
 		return nil, err
 	}
-	plan := patch.NewPlan(text, maps, []uint64{r.Regs().Rip})
+	plan := newPlan(r, text, maps, []uint64{r.Regs().Rip})
 	if _, err := plan.Add(end, patch.Spec{}); err != nil {
 		const longest = 15 // bytes of an instruction
 		plan.Protect(end-longest, end+longest)

@@ -81,7 +81,7 @@ func (l *Locator) ahead(ctx context.Context, base *replay.Runner, s *state) (m *
 	if err != nil {
 		return nil, 0, err
 	}
-	plan := patch.NewPlan(text, maps, []uint64{pcOf(base)})
+	plan := newPlan(base, text, maps, []uint64{pcOf(base)})
 	if plan.Patchable(s.regs.Rip) || !text.FileBacked(s.regs.Rip) {
 		return nil, 0, nil
 	}

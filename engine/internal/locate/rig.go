@@ -191,7 +191,7 @@ func (g *rig) design(want []*point, slow map[*point]bool) (bad *point, err error
 			avoid = append(avoid, th.Regs.Rip)
 		}
 	}
-	g.plan = patch.NewPlan(text, maps, avoid)
+	g.plan = newPlan(g.r, text, maps, avoid)
 	g.stubs, g.marks, g.always, g.group = nil, nil, nil, nil
 	for _, p := range g.points {
 		p.stub, p.carried = nil, false

@@ -25,6 +25,10 @@ type Env struct {
 	FilePath func(id uint32) (string, error)
 	// Stubs are the counting stubs of the Stubs events so far.
 	Stubs *Stubs
+	// Original returns the program's own bytes at the instructions that the
+	// recorder has replaced because their result comes from outside; nil when
+	// nobody knows of any.
+	Original func() map[uint64][]byte
 	// Restore returns a new copy in the state just after event i, one of those
 	// that cannot be replayed (NeedsRestore).
 	Restore func(i int64) (*tracee.Copy, error)
@@ -38,6 +42,21 @@ type Runner struct {
 	// atEvent: the task is at the beginning of event Next (a system call's entry,
 	// or the stop of a fault or trapped instruction).
 	atEvent bool
+}
+
+// Patched calls f with the program's own bytes at each place of its code that
+// the recorder has patched: stubs and replaced instructions.
+func (r *Runner) Patched(f func(addr uint64, own []byte)) {
+	if r.env.Stubs != nil {
+		for _, x := range r.env.Stubs.List() {
+			f(x.Addr, x.Orig)
+		}
+	}
+	if r.env.Original != nil {
+		for addr, own := range r.env.Original() {
+			f(addr, own)
+		}
+	}
 }
 
 // New returns a runner of c, which must be in the state of slice next-1 and
