@@ -50,6 +50,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // Gone reports whether the task was killed under us.
 func (e *Error) Gone() bool { return e.Err == syscall.ESRCH }
 
+// What addr and data point to must stay where it is until the kernel is done,
+// also when the stack grows on the way there.
+//
+//go:uintptrescapes
 func call(op string, req, tid int, addr, data uintptr) (uintptr, error) {
 	r, _, e := syscall.RawSyscall6(syscall.SYS_PTRACE, uintptr(req), uintptr(tid), addr, data, 0, 0)
 	if e != 0 {
