@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 RUNS     ?= 5
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check bench fuzz testprogs man help clean
+.PHONY: build demo test check bench conformance fuzz testprogs man help clean
 
 build: ## bin/yore, one static binary (the default)
 	@mkdir -p bin
@@ -38,6 +38,10 @@ check: ## gofmt, vet, the import rule, the modules' checksums, the scripts' synt
 bench: build ## the speed table: what was asked, what was measured (RUNS=5, ROWS=regexp)
 	@scripts/setup
 	$(GO) run ./scripts/bench -yore bin/yore -runs $(RUNS) $(if $(ROWS),-rows '$(ROWS)')
+
+conformance: build ## record, verify and wander through real programs (RUN=regexp)
+	@scripts/setup conformance
+	$(GO) run ./scripts/conformance -yore bin/yore $(if $(RUN),-run '$(RUN)')
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(FUZZTIME)

@@ -53,9 +53,9 @@ func (m *machine) stub(name, body string) {
 }
 
 // setup runs scripts/setup there.
-func (m *machine) setup() (status int, out string) {
+func (m *machine) setup(args ...string) (status int, out string) {
 	m.t.Helper()
-	cmd := exec.Command(filepath.Join(m.dir, "bash"), "setup")
+	cmd := exec.Command(filepath.Join(m.dir, "bash"), append([]string{"setup"}, args...)...)
 	cmd.Env = []string{"PATH=" + m.dir}
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -148,6 +148,20 @@ func TestSetupCannot(t *testing.T) {
 		if status != 69 || !strings.HasSuffix(out, c.want) {
 			t.Errorf("%s: status %d, printed %q; want 69 and %q", c.name, status, out, c.want)
 		}
+	}
+}
+
+// The conformance list does without what cannot be had.
+func TestSetupConformance(t *testing.T) {
+	m := complete(t)
+	m.stub("id", "echo 1000")
+	m.stub("apt-get", "")
+	for _, tool := range []string{"perl", "sqlite3", "git", "xz", "vim", "node", "redis-server", "rustc"} {
+		m.stub(tool, "")
+	}
+	status, out := m.setup("conformance")
+	if status != 0 || !strings.Contains(out, "please install, as root: apt-get install --no-install-recommends") || !strings.Contains(out, "lua5.4") {
+		t.Errorf("status %d, printed %q; want 0 and what to install", status, out)
 	}
 }
 

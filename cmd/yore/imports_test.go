@@ -38,6 +38,7 @@ const importRule = `
 	debugger/repl, debugger/dap, tui < cmd/*;
 
 	engine, gdbmi, testprogs/* < scripts/bench;
+	testprogs/* < scripts/conformance;
 	TESTS: testprogs/*;
 `
 

@@ -46,6 +46,7 @@ func commands() []*cobra.Command {
 		newRecord(),
 		newReplay(),
 		newVerify(),
+		newBisect(),
 		newGDB(),
 		newGdbserver(),
 		newInfo(),

@@ -63,7 +63,7 @@ func (in *info) text() string {
 	line("command", "%s", Command(trace.Strings(m.Args)))
 	line("directory", "%s", m.Cwd)
 	line("pid", "%d", m.PID)
-	line("recorded", "%s, %.3f s, by yore %s", m.Began.Local().Format(time.RFC1123Z), m.Seconds, m.Yore)
+	line("recorded", "%s, %.3f s, by %s", m.Began.Local().Format(time.RFC1123Z), m.Seconds, m.Yore)
 	line("machine", "%s, %d cores, Linux %s", m.Machine.CPU, m.Machine.CPUs, m.Machine.Kernel)
 	line("events", "%d", in.Events)
 	line("threads", "%d", m.Threads)

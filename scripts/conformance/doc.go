@@ -1,0 +1,12 @@
+// Command conformance records programs that nobody here wrote, and proves that
+// their replay is exact. `make conformance` runs it on the whole list, `make
+// test` on the quick part of it.
+//
+// For each program: run it natively; record it; compare exit status and, where
+// it does not vary by itself, standard output; `yore verify` the recording; then
+// go to random points of it, twice, and compare registers and stack. The table
+// says what that took, against native.
+//
+// The list (list.go) is data. A program that the machine lacks is in the table,
+// with the reason. The exit status is 1 when a program failed, 0 otherwise.
+package main
