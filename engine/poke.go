@@ -25,11 +25,9 @@ func (s *Session) poke(d *diversion) error {
 
 // emulate executes a patched instruction in a copy of the program.
 func emulate(c *tracee.Copy, code []byte) error {
-	x := *c.Regs()
-	if err := record.Emulate(code, &x); err != nil {
+	if _, err := record.Emulate(c.Task, code); err != nil {
 		return fmt.Errorf("diversion: %w", err)
 	}
-	c.SetRegs(x)
 	return c.Err()
 }
 

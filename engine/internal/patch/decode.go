@@ -457,13 +457,21 @@ func (i *Inst) group(rep byte) error {
 			return ErrDecode
 		}
 	case 0xae:
-		if i.isMem && (reg == 7 || reg == 6 && i.pp == 1) {
+		switch {
+		case i.isMem && (reg == 7 || reg == 6 && i.pp == 1):
 			i.attr = aRM | aNoMem // clflush, clflushopt, clwb
+		case i.isMem && reg == 4 && i.pp == 0:
+			i.Time = XSAVE
+		case i.isMem && reg == 6 && i.pp == 0:
+			i.Time = XSAVEOPT
 		}
 	case 0xc7:
 		if i.isMem {
 			if reg == 0 || reg == 2 {
 				return ErrDecode
+			}
+			if reg == 4 && i.pp == 0 {
+				i.Time = XSAVEC
 			}
 			break
 		}

@@ -49,10 +49,17 @@ const (
 	RDPRU
 	CPUID
 	XGETBV
+	// The processor keeps track of which parts of the extended state are in their
+	// initial state. What these store depends on that, and so on when a thread was
+	// last switched away from.
+	XSAVE
+	XSAVEC
+	XSAVEOPT
 )
 
 func (t TimeSource) String() string {
-	return [...]string{"", "rdtsc", "rdtscp", "rdrand", "rdseed", "rdpid", "rdpru", "cpuid", "xgetbv"}[t]
+	return [...]string{"", "rdtsc", "rdtscp", "rdrand", "rdseed", "rdpid", "rdpru", "cpuid", "xgetbv",
+		"xsave", "xsavec", "xsaveopt"}[t]
 }
 
 // encoding is the family of an instruction's opcode map.

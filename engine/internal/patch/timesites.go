@@ -28,15 +28,17 @@ import (
 // isTimeSite reports whether instructions of kind k are to be replaced.
 func isTimeSite(k TimeSource) bool {
 	switch k {
-	case RDTSC, RDTSCP, RDRAND, RDSEED, RDPID, RDPRU, CPUID:
+	case RDTSC, RDTSCP, RDRAND, RDSEED, RDPID, RDPRU, CPUID, XGETBV, XSAVE, XSAVEC, XSAVEOPT:
 		return true
 	}
 	return false
 }
 
 // TimeSites returns the time sources among the instructions of [lo, hi), in
-// address order: rdtsc, rdtscp, rdrand, rdseed, rdpid, rdpru, and cpuid (whose
-// answer depends on the processor that happens to execute it). unsure are
+// address order: rdtsc, rdtscp, rdrand, rdseed, rdpid, rdpru, cpuid (whose answer
+// depends on the processor that happens to execute it), and what shows which
+// parts of the extended state the processor takes to be in use: xgetbv and the
+// xsave family. unsure are
 // addresses that hold such bytes in executable memory and may be code or data.
 func (t *Text) TimeSites(lo, hi uint64) (sites []Inst, unsure []uint64) {
 	for _, a := range t.areas {
@@ -63,7 +65,18 @@ func (t *Text) TimeSites(lo, hi uint64) (sites []Inst, unsure []uint64) {
 	return sites, unsure
 }
 
-var timePatterns = [][]byte{{0x0f, 0x31}, {0x0f, 0x01, 0xf9}, {0x0f, 0x01, 0xfd}, {0x0f, 0xc7}, {0x0f, 0xa2}}
+var timePatterns = [][]byte{{0x0f, 0x31}, {0x0f, 0x01, 0xf9}, {0x0f, 0x01, 0xfd}, {0x0f, 0x01, 0xd0}, {0x0f, 0xc7}, {0x0f, 0xae}, {0x0f, 0xa2}}
+
+// operandFits reports whether the byte behind 0F C7 or 0F AE can belong to a time
+// source: rdrand, rdseed and rdpid have a register operand, the xsave family one
+// in memory.
+func operandFits(op, modrm byte) bool {
+	reg := modrm >> 3 & 7
+	if modrm >= 0xc0 {
+		return op == 0xc7 && reg >= 6
+	}
+	return reg == 4 || op == 0xae && reg == 6
+}
 
 // candidates returns the addresses in [lo, hi) of the 0F byte of what looks
 // like a time source.
@@ -84,8 +97,8 @@ func (t *Text) candidates(lo, hi uint64) []uint64 {
 					break
 				}
 				p += k
-				if pat[1] == 0xc7 && (p+2 >= n || b[p+2] < 0xf0) {
-					continue // rdrand, rdseed, rdpid have a register operand
+				if len(pat) == 2 && (pat[1] == 0xc7 || pat[1] == 0xae) && (p+2 >= n || !operandFits(pat[1], b[p+2])) {
+					continue
 				}
 				out = append(out, at+uint64(p))
 			}
@@ -188,7 +201,7 @@ func (t *Text) plausible(a *area, c uint64) (i Inst, decided, ok bool) {
 			break
 		}
 		ok := used(i, b[i.Next()-lo:])
-		return i, ok, ok
+		return i, ok || i.Time >= XGETBV, ok
 	}
 	return Inst{}, true, false
 }

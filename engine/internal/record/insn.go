@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -8,11 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/engine/internal/patch"
+	"yore/engine/internal/ptrace"
+	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
 	"yore/engine/trace"
 )
 
-// Instructions whose result comes from outside (rdtsc, rdrand, cpuid…) are overwritten
+// Instructions whose result comes from outside (rdtsc, rdrand, cpuid, xsave…) are overwritten
 // by ud2 as their code is mapped. The fault brings them to emulate, which does
 // their work and logs the result.
 
@@ -75,35 +78,84 @@ func (r *Recorder) patchMapped(t *Thread, e *trace.Event) error {
 }
 
 // emulate executes the patched instruction at which t got a SIGILL; done is
-// false when there is none.
-func (r *Recorder) emulate(t *Thread) (done bool, err error) {
-	x := *t.Regs()
-	code := r.patches[x.Rip]
+// false when there is none, and when the program's own instruction raised the
+// signal that s is then.
+func (r *Recorder) emulate(t *Thread, s *tracee.Signal) (done bool, err error) {
+	at := *t.Regs()
+	code := r.patches[at.Rip]
 	if code == nil {
 		return false, nil
 	}
-	e := &trace.Event{Kind: trace.Insn, TID: int32(t.ID), NR: -1, PC: x.Rip, SP: x.Rsp}
-	if err := Emulate(code, &x); err != nil {
-		return false, err
+	writes, err := Emulate(t.Task, code)
+	if err == errNotEmulated {
+		if done, err := r.execute(t, code, s); !done || err != nil {
+			return false, err
+		}
+	} else if err != nil {
+		return false, fmt.Errorf("record: %w", err)
 	}
-	t.SetRegs(x)
-	e.Regs = &x
+	x := *t.Regs()
+	x.Orig_rax = ^uint64(0)
 	r.boundary = true
-	return true, r.append(e)
+	return true, r.append(&trace.Event{Kind: trace.Insn, TID: int32(t.ID), NR: -1, PC: at.Rip, SP: at.Rsp, Regs: &x, Writes: writes})
 }
 
-// Emulate does the work of the patched instruction that was code, at x.Rip.
-func Emulate(code []byte, x *unix.PtraceRegs) error {
+// execute has the processor do a patched instruction after all; done is false when
+// it raised a signal, which s is then.
+func (r *Recorder) execute(t *Thread, code []byte, s *tracee.Signal) (done bool, err error) {
+	pc := t.Regs().Rip
+	if err := r.space.Write(pc, code[:len(ud2)]); err != nil {
+		return false, fmt.Errorf("record: %w", err)
+	}
+	for {
+		st, err := t.Run(ptrace.SingleStep, 0)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("record: %w", err)
+		case st.IsTrap():
+			return true, r.space.Write(pc, ud2)
+		case !st.IsSignal():
+			return false, fmt.Errorf("record: thread %d at %#x: %v", t.ID, pc, st)
+		}
+		n := tracee.Signal{No: st.Signal()}
+		if err := ptrace.GetSiginfo(t.TID, &n.Info); err != nil {
+			return false, err
+		}
+		if replay.Synchronous(n.No, &n.Info) {
+			*s = n
+			return false, r.space.Write(pc, ud2)
+		}
+		t.hold(n)
+	}
+}
+
+// errNotEmulated says that an instruction is to be left to the processor: it
+// would fault, or is used in a way that is not known here.
+var errNotEmulated = errors.New("not emulated")
+
+// Emulate does the work of the patched instruction that was code, before which
+// task t stands, and returns what it wrote to memory.
+func Emulate(t *tracee.Task, code []byte) ([]trace.Write, error) {
+	x := *t.Regs()
 	in, err := patch.Decode(code, x.Rip)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := result(&in, x); err != nil {
-		return err
+	var writes []trace.Write
+	switch in.Time {
+	case patch.XSAVE, patch.XSAVEC, patch.XSAVEOPT:
+		writes, err = xsave(t, &in, &x)
+	case patch.XGETBV:
+		err = xgetbv(t, &x)
+	default:
+		err = result(&in, &x)
+	}
+	if err != nil {
+		return nil, err
 	}
 	x.Rip += uint64(in.Len)
-	x.Orig_rax = ^uint64(0)
-	return nil
+	t.SetRegs(x)
+	return writes, t.Err()
 }
 
 // result puts a time source's result into the registers.

@@ -15,7 +15,8 @@ import (
 // child records the making of a child process, which runs natively: it gets the
 // program's own code back (no patches of ours), its own CPUs, and is let go. A
 // child that shares the program's memory (vfork) is watched by comparison: the
-// parent waits for it, and what the child wrote is an output of the call.
+// parent waits for it, and what the child wrote is an output of the call. Until
+// then the memory that they share is without patches.
 func (r *Recorder) child(t *Thread) error {
 	shares := t.nr == unix.SYS_VFORK || t.nr == unix.SYS_CLONE && t.entry.Rdi&unix.CLONE_VM != 0
 	if shares && t.compare == nil {
@@ -31,10 +32,12 @@ func (r *Recorder) child(t *Thread) error {
 			return err
 		}
 	}
-	if !shares {
-		if err := r.Lineage.Note(r.space); err != nil {
-			return err
-		}
+	prepare, restore := r.Lineage.Note, func() error { return nil }
+	if shares {
+		prepare, restore = r.undoPatches, r.redoPatches
+	}
+	if err := prepare(r.space); err != nil {
+		return fmt.Errorf("record: before a child process: %w", err)
 	}
 	r.Stats.Children++
 	made := 0
@@ -44,6 +47,8 @@ func (r *Recorder) child(t *Thread) error {
 			return err
 		}
 		switch ev := st.Event(); {
+		case !st.Stopped():
+			return r.lost(t, st)
 		case ev == unix.PTRACE_EVENT_FORK || ev == unix.PTRACE_EVENT_VFORK || ev == unix.PTRACE_EVENT_CLONE:
 			msg, err := ptrace.EventMessage(t.TID)
 			if err != nil {
@@ -60,6 +65,9 @@ func (r *Recorder) child(t *Thread) error {
 			continue
 		case st.Event() == ptrace.EventStop:
 			continue
+		}
+		if err := restore(); err != nil {
+			return fmt.Errorf("record: after a child process: %w", err)
 		}
 		if r.AfterChild != nil {
 			if err := r.AfterChild(); err != nil {
@@ -107,6 +115,29 @@ func (r *Recorder) undoPatches(m *tracee.Space) error {
 		}
 	}
 	return r.patches.undo(m)
+}
+
+// redoPatches puts the patches back.
+func (r *Recorder) redoPatches() error {
+	for _, p := range r.pre.plans {
+		for _, w := range p.Text() {
+			if s := r.pre.stubs.At(w.Addr); s == nil || !r.space.Holds(w.Addr, s.Orig) {
+				continue
+			}
+			if err := r.space.Write(w.Addr, w.Data); err != nil {
+				return err
+			}
+		}
+	}
+	for addr, old := range r.patches {
+		if !r.space.Holds(addr, old) {
+			continue
+		}
+		if err := r.space.Write(addr, ud2); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exec records execve. On success the program is another: its memory is made

@@ -389,6 +389,9 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 				return Stop{}, false, err
 			}
 		}
+		if t.Stray() {
+			return Stop{}, false, nil // a signal came while calls of ours were made
+		}
 		if !step && r.giveWay(t) {
 			return Stop{}, false, nil
 		}

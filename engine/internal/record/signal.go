@@ -135,9 +135,10 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		sig = s.No
 	}
 	if sig == int(unix.SIGILL) {
-		if done, err := r.emulate(t); done || err != nil {
+		if done, err := r.emulate(t, &s); done || err != nil {
 			return Stop{}, false, err
 		}
+		sig = s.No
 	}
 	return r.show(t, &pendingSignal{sig: s, sync: true, inStop: true, deliver: sig})
 }

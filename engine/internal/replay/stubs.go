@@ -167,6 +167,17 @@ func (s *Stubs) Through(sig int, r *ptrace.Regs) (to uint64, ok bool) {
 	return 0, false
 }
 
+// At returns the stub of the instruction at addr, nil when there is none. Of
+// several, of programs that followed each other by execve, it is the last.
+func (s *Stubs) At(addr uint64) *Stub {
+	for i := len(s.list) - 1; i >= 0; i-- {
+		if s.list[i].Addr == addr {
+			return &s.list[i]
+		}
+	}
+	return nil
+}
+
 // In tells whether an address is in the code of a stub, and of which.
 func (s *Stubs) In(rip uint64) (stub *Stub, ok bool) {
 	for i := range s.list {

@@ -1,6 +1,7 @@
 package tracee
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -73,6 +74,12 @@ func (s *Space) Write(addr uint64, p []byte) error {
 		n += k
 	}
 	return nil
+}
+
+// Holds reports whether the bytes at addr are b.
+func (s *Space) Holds(addr uint64, b []byte) bool {
+	now := make([]byte, len(b))
+	return s.Read(addr, now) == len(b) && bytes.Equal(now, b)
 }
 
 // Uint64 reads one word; ok is false when it is not mapped.

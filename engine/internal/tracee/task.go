@@ -153,6 +153,9 @@ func (t *Task) TakeSignals() []Signal {
 	return s
 }
 
+// Stray reports whether signals wait for TakeSignals.
+func (t *Task) Stray() bool { return len(t.stray) > 0 }
+
 // Inject makes the task execute one system call and returns its result, a
 // negative errno on failure. The task must be at a stop in user mode (not at a
 // system call's entry); its registers are unchanged afterwards.
