@@ -25,7 +25,7 @@
 //	place.go                         where `goto` goes; `when`
 //	draw.go                          the drawn timeline (pure)
 //	search.go                        bisection over points of history (pure)
-//	reversewatch.go                  reverse-watch
+//	reversewatch.go, change.go       reverse-watch, and its answer as a value
 //
 // # Threads
 //

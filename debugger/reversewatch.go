@@ -26,65 +26,55 @@ import (
 	"yore/engine/timeline"
 )
 
-// answer is what reverse-watch found. The program stands at the statement.
-type answer struct {
-	before, after string
-	guarantee     string // "latest" or "a transition"
-	reason        string // why it is no more than that
-	evaluations   int
-	unknowns      int
-	lastUnknown   error
-}
-
-// errUnchanged says that no change was found; its text is for the person.
-type errUnchanged struct{ text string }
-
-func (e errUnchanged) Error() string { return e.text }
-
 func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, error) {
 	if expr == "" {
 		return Outcome{}, errors.New("reverse-watch needs an expression")
 	}
-	began := time.Now()
-	home, err := d.tl.Mark(ctx)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer home.Release()
 	bound, err := d.back.Bind(ctx, expr)
 	if err != nil {
 		return Outcome{}, err
 	}
-	h := &hunt{d: d, bound: bound, home: home}
-	defer h.release()
-	err = d.back.Quietly(ctx, func(ctx context.Context) error { return h.run(ctx) })
-	if err != nil && !h.moved {
-		return Outcome{}, err
-	}
+	c, left, err := d.findChange(ctx, &hunt{d: d, bound: bound})
 	if err != nil {
-		// Whatever went wrong, the program goes back to where it was.
-		back := context.WithoutCancel(ctx)
-		if _, rerr := d.arrive(back, d.toMark(home)); rerr != nil {
-			return Outcome{Moved: true}, errors.Join(err, fmt.Errorf("return to where it was: %w", rerr))
-		}
-		return Outcome{}, err
+		return Outcome{Moved: left}, err
 	}
-	a := h.answer
-	d.printf("%s changed from %s to %s by this statement:\n", expr, shorten(a.before), shorten(a.after))
+	d.printf("%s changed from %s to %s by this statement:\n", expr, shorten(c.Before), shorten(c.After))
 	if err := d.back.ShowStop(ctx); err != nil {
 		return Outcome{Moved: true}, err
 	}
 	text := "This is the latest change"
-	if a.guarantee != "latest" {
-		text = "This is a transition: " + a.reason
+	if c.Guarantee != Latest {
+		text = "This is a transition: " + c.Reason
 	}
-	d.printf("%s. %d evaluations, %s.\n", text, a.evaluations, seconds(time.Since(began)))
-	if a.unknowns > 0 {
-		first, _, _ := strings.Cut(a.lastUnknown.Error(), "\n")
-		d.printf("%d of them gave no value; the last: %s\n", a.unknowns, first)
+	d.printf("%s. %d evaluations, %s.\n", text, c.Evaluations, seconds(c.Elapsed))
+	if c.Unknowns > 0 {
+		d.printf("%d of them gave no value; the last: %s\n", c.Unknowns, c.LastUnknown)
 	}
 	where, err := d.back.Where(ctx)
 	return Outcome{Moved: true, At: Place{Location: where}}, err
+}
+
+// findChange runs a hunt from the present. Afterwards the program stands just
+// before the statement that made the change; with an error it is where it was,
+// unless left says that it could not return. The Change has the numbers of the
+// search even then.
+func (d *Debugger) findChange(ctx context.Context, h *hunt) (c Change, left bool, err error) {
+	began := time.Now()
+	if h.home, err = d.tl.Mark(ctx); err != nil {
+		return c, false, err
+	}
+	defer h.home.Release()
+	defer h.release()
+	err = d.back.Quietly(ctx, func(ctx context.Context) error { return h.run(ctx) })
+	if err != nil && h.moved {
+		// Whatever went wrong, the program goes back to where it was.
+		if _, rerr := d.arrive(context.WithoutCancel(ctx), d.toMark(h.home)); rerr != nil {
+			left, err = true, errors.Join(err, fmt.Errorf("return to where it was: %w", rerr))
+		}
+	}
+	c = h.answer
+	c.Expr, c.Elapsed = h.bound.String(), time.Since(began)
+	return c, left, err
 }
 
 func isUnknown(err error) bool { return errors.As(err, new(*UnknownError)) }
@@ -102,12 +92,15 @@ func shorten(s string) string {
 type hunt struct {
 	d      *Debugger
 	bound  Expression
+	floor  seek   // the search goes no further back; nil for the start of history
+	since  string // what the floor is, for people
+	soft   bool   // do not try the hardware
 	home   Mark   // the present
 	now    string // the value there
 	first  *point // the oldest point that matters
 	marks  []Mark // made on the way
 	moved  bool   // the program has left the present
-	answer answer
+	answer Change
 }
 
 func (h *hunt) release() {
@@ -129,13 +122,13 @@ func (h *hunt) move(ctx context.Context, m Motion) (Outcome, error) {
 
 // value evaluates the expression where the program is.
 func (h *hunt) value(ctx context.Context) (string, error) {
-	h.answer.evaluations++
-	h.d.ui.Progress(fmt.Sprintf("reverse-watch: %d evaluations", h.answer.evaluations), -1)
+	h.answer.Evaluations++
+	h.d.ui.Progress(fmt.Sprintf("reverse-watch: %d evaluations", h.answer.Evaluations), -1)
 	v, err := h.d.back.Evaluate(ctx, h.bound)
 	h.d.tl.EndDiversion()
 	if isUnknown(err) {
-		h.answer.unknowns++
-		h.answer.lastUnknown = err
+		h.answer.Unknowns++
+		h.answer.LastUnknown, _, _ = strings.Cut(err.Error(), "\n")
 	}
 	return v, err
 }
@@ -150,7 +143,7 @@ func (h *hunt) sample(ctx context.Context) (sample, error) {
 	case v == h.now:
 		return same, nil
 	}
-	h.answer.before = v
+	h.answer.Before = v
 	return differs, nil
 }
 
@@ -210,7 +203,7 @@ func (h *hunt) run(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	h.answer.after = h.now
+	h.answer.After = h.now
 	if err := h.findFirst(ctx); err != nil {
 		return err
 	}
@@ -231,47 +224,81 @@ func (h *hunt) run(ctx context.Context) error {
 
 func (h *hunt) unchanged() error {
 	since := "since the start of history"
-	if h.bound.Activation() {
+	switch {
+	case h.floor != nil:
+		since = "since " + h.since
+	case h.bound.Activation():
 		since = "since the function was entered"
 	}
-	if h.answer.unknowns > 0 {
+	if h.answer.Unknowns > 0 {
 		since = "wherever it has a value"
 	}
-	return errUnchanged{fmt.Sprintf("%s has been %s %s; %d evaluations", h.bound, shorten(h.now), since, h.answer.evaluations)}
+	return &UnchangedError{fmt.Sprintf("%s has been %s %s; %d evaluations", h.bound, shorten(h.now), since, h.answer.Evaluations)}
 }
 
 // findFirst finds the oldest point that matters, and returns to the present.
 func (h *hunt) findFirst(ctx context.Context) error {
 	h.first = h.slice(0)
-	if !h.bound.Activation() {
+	if h.bound.Activation() {
+		if _, err := h.move(ctx, Motion{Kind: ToEntry, Backward: true, Of: h.bound}); err != nil {
+			return fmt.Errorf("find where the function was entered: %w", err)
+		}
+		if err := h.here(ctx); err != nil {
+			return err
+		}
+	}
+	if h.floor != nil {
+		entry := h.first
+		if _, err := h.arrive(ctx, h.floor); err != nil {
+			return fmt.Errorf("go to %s: %w", h.since, err)
+		}
+		before := false
+		if entry.mark != nil {
+			var err error
+			if before, err = h.passed(ctx, entry); err != nil {
+				return err
+			}
+		}
+		if !before {
+			if err := h.here(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if h.first.mark == nil {
 		return nil
 	}
-	if _, err := h.move(ctx, Motion{Kind: ToEntry, Backward: true, Of: h.bound}); err != nil {
-		return fmt.Errorf("find where the function was entered: %w", err)
-	}
+	_, err := h.arrive(ctx, h.d.toMark(h.home))
+	return err
+}
+
+// here makes the present point the oldest that matters.
+func (h *hunt) here(ctx context.Context) error {
 	m, err := h.mark(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.Event()}
 	}
-	h.first = &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.Event()}
-	_, err = h.arrive(ctx, h.d.toMark(h.home))
 	return err
 }
 
 // watch tries the hardware. ok is false when it cannot answer; then the
 // program is at the present.
 func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
+	if h.soft {
+		return out, false, nil
+	}
 	out, ok, err = h.d.back.Watch(ctx, h.bound.String())
 	h.moved = h.moved || out.Moved || err != nil
 	if err != nil || !ok {
 		return out, false, err
 	}
-	h.answer.guarantee = "latest"
+	h.answer.Guarantee = Latest
 	if !out.Moved || out.Edge {
 		return h.never(ctx, out)
 	}
-	if h.bound.Activation() {
-		// A hit before the activation was entered is another variable's.
+	if h.first.mark != nil {
+		// A hit before the activation was entered is another variable's, and one
+		// before the floor is not asked for.
 		early, err := h.passed(ctx, h.first)
 		if err != nil {
 			return out, true, err
@@ -286,7 +313,7 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 		return out, true, err
 	}
 	if err == nil && v != h.now {
-		h.answer.before = v
+		h.answer.Before = v
 		return out, true, nil
 	}
 	// The watchpoint saw something else than a change of this value.
@@ -297,8 +324,8 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 // bisect finds a transition and leaves the program just before the instruction
 // that made it.
 func (h *hunt) bisect(ctx context.Context) error {
-	h.answer.guarantee = "a transition"
-	h.answer.reason = "a value that changed and changed back between two points looked at is not seen"
+	h.answer.Guarantee = Transition
+	h.answer.Reason = "a value that changed and changed back between two points looked at is not seen"
 	points := []*point{h.first}
 	for _, c := range h.d.tl.Checkpoints() {
 		if c.Past && c.Event >= h.first.event {
