@@ -73,6 +73,9 @@ func init() {
 				"made it: `next` shows the change. EXPR may call functions of the program. Points where it has no\n" +
 				"value never count as a change.",
 			run: (*Debugger).reverseWatch},
+		{name: "output", args: "[REGEX]", short: "List the program's output lines with their positions",
+			long: "Each line is shown with the event that completed it, which `goto` takes. With REGEX, only lines that match.",
+			run:  still((*Debugger).output)},
 		{name: "set eval-timeout", args: "SECONDS", short: "Limit the time for evaluating an expression in the past, 0 for none",
 			run: still((*Debugger).setEvalTimeout)},
 		{name: "show eval-timeout", short: "Show that limit", run: still((*Debugger).showEvalTimeout)},

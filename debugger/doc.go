@@ -22,6 +22,7 @@
 //	commands.go, help.go             the table of commands, prefixes, help
 //	block.go                         commands of several lines, up to `end`
 //	history.go                       stops, undo, redo (pure)
+//	output.go                        what the program printed
 //	place.go                         where `goto` goes; `when`
 //	draw.go                          the drawn timeline (pure)
 //	search.go                        bisection over points of history (pure)

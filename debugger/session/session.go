@@ -27,6 +27,7 @@ var (
 	_ debugger.Stepper  = Timeline{}
 	_ debugger.Splitter = Timeline{}
 	_ debugger.Strider  = Timeline{}
+	_ debugger.Scribe   = Timeline{}
 )
 
 // New returns the Timeline of a session.
