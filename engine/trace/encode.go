@@ -176,14 +176,27 @@ func appendMap(dst []byte, m *Map) []byte {
 	dst = binary.AppendUvarint(dst, m.Addr)
 	dst = binary.AppendUvarint(dst, m.Len)
 	dst = binary.AppendUvarint(dst, uint64(m.Prot))
-	var shared byte
+	var flags byte
 	if m.Shared {
-		shared = 1
+		flags |= mapShared
 	}
-	dst = append(dst, shared)
+	if m.Object != 0 {
+		flags |= mapObject
+	}
+	dst = append(dst, flags)
 	dst = binary.AppendUvarint(dst, uint64(m.File))
-	return binary.AppendUvarint(dst, m.Off)
+	dst = binary.AppendUvarint(dst, m.Off)
+	if m.Object != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.Object))
+	}
+	return dst
 }
+
+// Flags of a mapping, part of the disk format.
+const (
+	mapShared = 1 << iota
+	mapObject // the object's number follows
+)
 
 // regFields lists the registers in the kernel's order (struct user_regs_struct
 // of asm/user_64.h), which is also the order on disk.
@@ -437,13 +450,16 @@ func (d *decoder) mapping(m *Map) {
 	m.Addr = d.uvarint("mapping address")
 	m.Len = d.uvarint("mapping length")
 	m.Prot = d.uint32("mapping protection")
-	switch d.byte("mapping flags") {
-	case 0:
-	case 1:
-		m.Shared = true
-	default:
+	flags := d.byte("mapping flags")
+	if flags&^(mapShared|mapObject) != 0 {
 		d.fail("mapping flags")
 	}
+	m.Shared = flags&mapShared != 0
 	m.File = d.uint32("mapped file")
 	m.Off = d.uvarint("mapping offset")
+	if flags&mapObject != 0 {
+		if m.Object = d.uint32("mapped object"); m.Object == 0 {
+			d.fail("mapped object")
+		}
+	}
 }

@@ -63,7 +63,7 @@ func randomEvent(r *rand.Rand) *Event {
 	some(func() { e.XState = bytes(3000) })
 	some(func() {
 		for range r.IntN(4) + 1 {
-			e.Maps = append(e.Maps, Map{num(), num(), uint32(num()), r.IntN(2) == 0, uint32(num()), num()})
+			e.Maps = append(e.Maps, Map{num(), num(), uint32(num()), r.IntN(2) == 0, uint32(num()), num(), uint32(num())})
 		}
 	})
 	some(func() { e.Sig = int32(r.IntN(65)) })

@@ -67,7 +67,16 @@ type Map struct {
 	// from Off on, 0 for anonymous memory.
 	File uint32
 	Off  uint64
+	// Object, when not 0, numbers memory that several mappings show: what is
+	// stored through one is seen through the others, at Off each. Mappings of
+	// an object that were there before the event are listed again, behind the
+	// one that the event made, when they become such.
+	Object uint32
 }
+
+// Beyond is the Object of memory behind its file's end, whose access raises
+// SIGBUS.
+const Beyond = ^uint32(0)
 
 // Event is one entry of the timeline. Which fields are set follows from Kind.
 type Event struct {

@@ -80,6 +80,9 @@ func FormatEvent(e *Event) string {
 			how = "shared"
 		}
 		fmt.Fprintf(&t, "%#x+%#x,%d,%s,%d@%#x", m.Addr, m.Len, m.Prot, how, m.File, m.Off)
+		if m.Object != 0 {
+			fmt.Fprintf(&t, ",object %d", m.Object)
+		}
 	}
 	t.num("sig", int64(e.Sig))
 	t.bytes("info", e.Info)
@@ -386,7 +389,8 @@ func (p *textParser) regs() (*unix.PtraceRegs, error) {
 	}
 }
 
-// mapping reads ADDR+LEN,PROT,private|shared,FILE@OFF.
+// mapping reads ADDR+LEN,PROT,private|shared,FILE@OFF and, if it is one of an
+// object, ",object N".
 func (p *textParser) mapping() (m Map, err error) {
 	var prot, file uint64
 	var how string
@@ -406,6 +410,15 @@ func (p *textParser) mapping() (m Map, err error) {
 		return m, fmt.Errorf("%.20q is neither private nor shared", how)
 	}
 	m.Prot, m.File, m.Shared = uint32(prot), uint32(file), how == "shared"
+	if p.lit(",object ") == nil {
+		var n uint64
+		if err := num(&n, 32)(); err != nil {
+			return m, err
+		}
+		if m.Object = uint32(n); n == 0 {
+			return m, fmt.Errorf("object 0")
+		}
+	}
 	return m, nil
 }
 

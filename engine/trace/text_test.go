@@ -28,8 +28,8 @@ var textCases = []struct {
 			Sig: 11, Info: append([]byte{11}, make([]byte, 127)...)},
 	},
 	{
-		`clone nr=56 ret=7 map=0x1000+0x2000,3,private,0@0x0 map=0x5000+0x1000,5,shared,9@0x3000 child=7 childregs=-`,
-		Event{Kind: Clone, NR: 56, Ret: 7, Maps: []Map{{0x1000, 0x2000, 3, false, 0, 0}, {0x5000, 0x1000, 5, true, 9, 0x3000}},
+		`clone nr=56 ret=7 map=0x1000+0x2000,3,private,0@0x0 map=0x5000+0x1000,5,shared,9@0x3000,object 2 child=7 childregs=-`,
+		Event{Kind: Clone, NR: 56, Ret: 7, Maps: []Map{{0x1000, 0x2000, 3, false, 0, 0, 0}, {0x5000, 0x1000, 5, true, 9, 0x3000, 2}},
 			Child: 7, ChildRegs: &unix.PtraceRegs{}},
 	},
 	{"preempt stub=3 count=18446744073709551615", Event{Kind: Preempt, Stub: 3, Count: 1<<64 - 1}},
