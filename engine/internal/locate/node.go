@@ -56,7 +56,10 @@ func (n *node) bare() error {
 	}
 	g := n.g
 	n.g = nil
-	return g.strip()
+	if err := g.strip(); err != nil {
+		return err
+	}
+	return g.mend()
 }
 
 // place returns the node's point as a coordinate since the next older node.

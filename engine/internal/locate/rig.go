@@ -1,8 +1,10 @@
 package locate
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -99,6 +101,9 @@ type rig struct {
 	// with a stub, resume are the registers with which it goes on.
 	held   *point
 	resume ptrace.Regs
+	// torn: the runner was interrupted at any instruction, even inside a repeated
+	// one, which is no point of a slice.
+	torn bool
 	// inSlice promises that the rig is used inside one slice.
 	inSlice bool
 	// applied is the last event that apply took.
@@ -459,6 +464,28 @@ func (g *rig) strip() error {
 	g.held = nil
 	clean(g.r)
 	return g.r.Err()
+}
+
+// mend has a runner that was interrupted inside a repeated instruction complete
+// it. Nothing is armed.
+func (g *rig) mend() error {
+	if !g.torn {
+		return nil
+	}
+	g.torn = false
+	pc := g.r.Regs().Rip
+	if in, ok := decode(g.r, pc); !ok || !in.IsRep {
+		return nil
+	}
+	if _, err := stepOne(context.Background(), g.r); err != nil {
+		return err
+	}
+	for _, p := range slices.Concat(g.points, g.marks) {
+		if p.addr == pc {
+			p.base++
+		}
+	}
+	return nil
 }
 
 // uninstall takes the stubs out and folds their counts.

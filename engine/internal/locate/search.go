@@ -251,6 +251,10 @@ func (l *Locator) run(ctx context.Context, r *replay.Runner, end End, probes []P
 			w.Runner = r
 			h = &w
 		}
-		return h, why, errors.Join(err, c.g.strip())
+		if err = errors.Join(err, c.g.strip()); err == nil && why == Cancelled {
+			c.g.torn = true
+			err = c.g.mend()
+		}
+		return h, why, err
 	}
 }

@@ -41,6 +41,7 @@ func (t *trail) take(g *rig) error {
 	if err != nil {
 		return err
 	}
+	f.torn = true
 	m := mark{g: f, at: t0}
 	if t.note != nil {
 		m.note = t.note(f)

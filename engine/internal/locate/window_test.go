@@ -58,7 +58,11 @@ func TestWindow(t *testing.T) {
 			tp := record(t, build(t, kinds, append(v.flags, "-DLONG=2000000", "-lm")...))
 			rnd := rand.New(rand.NewSource(2))
 			l, ctx, base := New(), context.Background(), tp.marks[1]
+			n := 0
 			for name, target := range spots(t, tp, rnd, base, 4) {
+				if n++; n > 9 { // of some fifty, others each time
+					break
+				}
 				c, err := l.Find(ctx, base, target.Copy)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -72,9 +76,9 @@ func TestWindow(t *testing.T) {
 				t1 := time.Now()
 				sameState(t, name+": end of window", w.end, target)
 				checkWindow(t, l, w)
-				n := w.Len()
+				steps := w.Len()
 				t2 := time.Now()
-				for range 3 {
+				for range 2 {
 					b, err := w.Before(ctx)
 					if err == ErrAtBase {
 						break
@@ -91,11 +95,11 @@ func TestWindow(t *testing.T) {
 					s.Kill()
 					w.Close()
 					w = b
-					n += w.Len()
+					steps += w.Len()
 				}
 				checkWindow(t, l, w)
 				w.Close()
-				t.Logf("%-16s %-24v %5d steps; first %7.2f ms, others %7.2f", name, c, n, ms(t1.Sub(t0)), ms(time.Since(t2)))
+				t.Logf("%-16s %-24v %5d steps; first %7.2f ms, others %7.2f", name, c, steps, ms(t1.Sub(t0)), ms(time.Since(t2)))
 			}
 		})
 	}
