@@ -27,27 +27,36 @@ func (h *hunt) stride(ctx context.Context, b bracket) (done bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	lo, hi := 0, n
 	at := b.lo.mark
-	for hi-lo > 1 {
-		mid := (lo + hi) / 2
-		m, err := s.Ahead(ctx, b.lo.mark, mid)
+	probe := func(k int) (Mark, sample, error) {
+		m, err := s.Ahead(ctx, b.lo.mark, k)
 		if err != nil {
-			return false, err
+			return nil, unknown, err
 		}
 		h.marks = append(h.marks, m)
 		if _, err := h.arrive(ctx, h.d.toMark(m)); err != nil {
-			return false, err
+			return nil, unknown, err
 		}
-		switch v, err := h.sample(ctx); {
+		v, err := h.sample(ctx)
+		return m, v, err
+	}
+	for lo, hi := 0, n; hi-lo > 1; {
+		mid := (lo + hi) / 2
+		// Where it has no value the next instruction that has one decides; if
+		// none has up to hi, the change is sought before.
+		k := mid
+		m, v, err := probe(k)
+		for err == nil && v == unknown && k+1 < hi {
+			k++
+			m, v, err = probe(k)
+		}
+		switch {
 		case err != nil:
 			return false, err
-		case v == same:
-			hi = mid
-		case v == unknown:
-			return false, nil // where it has no value is no change: look at each point
+		case v == differs:
+			lo, at = k, m
 		default:
-			lo, at = mid, m
+			hi = mid
 		}
 	}
 	if _, err = h.arrive(ctx, h.d.toMark(at)); err != nil {
