@@ -48,7 +48,7 @@ type RecordOptions struct {
 	// Portable captures every mapped file.
 	Portable bool
 	// Signals are signals for the program; the channel may be nil.
-	Signals <-chan os.Signal
+	Signals <-chan unix.Signal
 	// JobStop, when not nil, stops this process as the program was stopped by a
 	// signal of job control, and returns when it goes on.
 	JobStop func(sig int) error
@@ -116,6 +116,7 @@ func Record(ctx context.Context, o RecordOptions) (Result, error) {
 type recording struct {
 	RecordOptions
 	rec     *record.Recorder
+	log     *sink
 	images  *imager
 	began   time.Time
 	threads int // most at a time
@@ -131,15 +132,14 @@ func (k *recording) run(ctx context.Context) (err error) {
 	}
 	k.began = time.Now()
 	defer func() {
-		if e := k.finish(err); err == nil {
-			err = e
-		}
+		err = k.finish(err)
 	}()
 	if k.images, err = newImager(k.Recording, k.ImageEvery, k.Disk); err != nil {
 		t.KillProcess()
 		return err
 	}
-	k.rec, err = record.New(t, k.Recording.Log, record.Options{
+	k.log = &sink{to: k.Recording.Log}
+	k.rec, err = record.New(t, k.log, record.Options{
 		AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, JobStop: k.JobStop, Keep: true,
 		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true },
@@ -154,7 +154,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 		k.rec.Kill()
 		return err
 	}
-	if err := k.images.take(k.began, true); err != nil {
+	if err := k.needImage(); err != nil {
 		k.rec.Kill()
 		return err
 	}
@@ -171,7 +171,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 		}
 	}
 	// The last image; where the program is gone already, there is none.
-	if k.rec.Current() != nil {
+	if k.rec.Current() != nil && k.log.err == nil {
 		if err := k.images.take(k.began, true); err != nil && !errors.Is(err, errNotNow) {
 			k.notes = append(k.notes, fmt.Sprintf("no image of the end: %v", err))
 		}
@@ -181,6 +181,38 @@ func (k *recording) run(ctx context.Context) (err error) {
 		return err
 	}
 	return nil
+}
+
+// CutError says that the program was run to its end, but not recorded up to there.
+type CutError struct{ Err error }
+
+func (e *CutError) Error() string { return fmt.Sprintf("the recording is cut short: %v", e.Err) }
+func (e *CutError) Unwrap() error { return e.Err }
+
+// sink is the log as the recorder sees it. When the log cannot be written any
+// more, a full disk, events are dropped: the program goes on as if nothing were,
+// and the recording ends there.
+type sink struct {
+	to  *trace.Log
+	n   int64
+	err error
+}
+
+func (s *sink) Len() int64 { return s.n }
+
+func (s *sink) Append(e *trace.Event) (int64, error) {
+	if s.err == nil {
+		_, s.err = s.to.Append(e)
+	}
+	s.n++
+	return s.n - 1, nil
+}
+
+// fail ends the recording because of err.
+func (s *sink) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
 }
 
 // deliver passes signals and the time limit on to the program.
@@ -200,9 +232,7 @@ func (k *recording) deliver() (stop func()) {
 			case <-quit:
 				return
 			case s := <-k.Signals:
-				if s, ok := s.(unix.Signal); ok {
-					unix.Kill(pid, s)
-				}
+				unix.Kill(pid, s)
 			case <-timer:
 				sig := unix.SIGABRT
 				if timedOut { // it has survived that
@@ -235,7 +265,7 @@ func (k *recording) describe() error {
 }
 
 // finish writes the rest of the recording: what images are under way, and how
-// it ended. err is why recording failed.
+// it ended. err is why recording failed; it is returned, or what went wrong here.
 func (k *recording) finish(err error) error {
 	var ended trace.Ended
 	if k.rec != nil {
@@ -249,6 +279,12 @@ func (k *recording) finish(err error) error {
 			if k.res.TimedOut {
 				ended.How = "timeout"
 			}
+		}
+	}
+	if k.log != nil {
+		k.log.fail(k.Recording.Log.Flush())
+		if err == nil && k.log.err != nil {
+			err = &CutError{k.log.err}
 		}
 	}
 	if err != nil {
@@ -282,6 +318,9 @@ func (k *recording) finish(err error) error {
 			}
 		}
 	}))
+	if err != nil { // what follows from it is not worth saying
+		return err
+	}
 	return errors.Join(errs...)
 }
 
@@ -320,15 +359,31 @@ func (k *recording) file(f *record.File, changing bool) error {
 }
 
 func (k *recording) atBoundary() error {
+	if k.log.err != nil {
+		return nil
+	}
 	if n := len(k.rec.ThreadIDs()); n > k.threads {
 		k.threads = n
 	}
 	return k.images.due(k.began)
 }
 
-func (k *recording) atTick() error { return k.images.due(k.began) }
+func (k *recording) atTick() error {
+	if k.log.err != nil {
+		return nil
+	}
+	return k.images.due(k.began)
+}
 
 // atBreak keeps the state before an event that only an image can cross, afterExec
-// that after it.
-func (k *recording) atBreak() error   { return k.images.take(k.began, true) }
-func (k *recording) afterExec() error { return k.images.take(k.began, true) }
+// that after it. Without them nothing behind that event could be replayed.
+func (k *recording) atBreak() error { return k.needImage() }
+
+func (k *recording) afterExec() error { return k.needImage() }
+
+func (k *recording) needImage() error {
+	if k.log.err == nil {
+		k.log.fail(k.images.take(k.began, true))
+	}
+	return nil
+}

@@ -145,6 +145,9 @@ func (d *disk) after(i int64) (*tracee.Copy, error) {
 type Verified struct {
 	Events      int64
 	Checkpoints int // states that were compared, the end's among them
+	// Cut lists what the recording lost when its recorder died or its files were
+	// damaged: only what is left was verified.
+	Cut []string
 }
 
 // Verify replays the recording in dir from its beginning to its end and compares
@@ -172,6 +175,9 @@ func verify(ctx context.Context, dir string, progress func(event, events int64),
 		return err
 	}
 	v.Events = d.log.Len()
+	for _, t := range d.rec.Truncated() {
+		v.Cut = append(v.Cut, t.String())
+	}
 	c, in, err := d.restore(d.images[0])
 	if err != nil {
 		return err

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"yore/cmd/yore/internal/siginfo"
 	"yore/engine"
 	"yore/engine/trace"
 )
@@ -105,9 +105,10 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 		}
 		store = trace.Store{Dir: dir}
 	}
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(signals)
+	signals, err := f.signals()
+	if err != nil {
+		return withStatus(exitSelf, err)
+	}
 	for n := 1; ; n++ {
 		status, err := f.once(stderr, store, path, words, signals)
 		if err != nil {
@@ -119,8 +120,28 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 	}
 }
 
+// signals are those that the program is to get: what is sent to yore alone. What
+// the terminal sends the program gets itself; whether that stops it, and yore with
+// it, it decides.
+func (f *recordFlags) signals() (<-chan unix.Signal, error) {
+	all, err := siginfo.Catch(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT,
+		unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
+	if err != nil {
+		return nil, err
+	}
+	c := make(chan unix.Signal)
+	go func() {
+		for s := range all {
+			if !s.FromTerminal() {
+				c <- s.No
+			}
+		}
+	}()
+	return c, nil
+}
+
 // once is one run. It returns the exit status of the stand-in.
-func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, words []string, signals <-chan os.Signal) (int, error) {
+func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, words []string, signals <-chan unix.Signal) (int, error) {
 	p := f.program.program(target{Path: path, Args: words})
 	opened, std, err := p.Streams([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
 	defer func() {
@@ -132,7 +153,8 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 		return 0, withStatus(exitUsage, err)
 	}
 	o := engine.RecordOptions{Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir, Files: std,
-		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals}
+		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals,
+		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) }}
 	selective := f.keepFailed != "" || f.untilFail > 0
 	meta := engine.NewMeta(&o, versionLine())
 	switch {
@@ -175,7 +197,12 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	if keep && !f.quiet {
 		fmt.Fprintf(stderr, "recording: %s\n", o.Recording.Dir())
 	}
-	if err != nil {
+	var cut *engine.CutError
+	switch {
+	case errors.As(err, &cut):
+		// The program has done its work all the same.
+		tell(stderr, err, "")
+	case err != nil:
 		return 0, withStatus(exitSelf, fmt.Errorf("the recording is incomplete: %w", err))
 	}
 	return res.Status(), nil
@@ -249,6 +276,9 @@ func newVerify() *cobra.Command {
 				return withStatus(exitFailed, err)
 			case err != nil:
 				return recordingStatus(err)
+			}
+			for _, c := range v.Cut {
+				fmt.Fprintf(cmd.ErrOrStderr(), "yore: the recording was cut short: %s\n", c)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "verified: %d events, %d checkpoints\n", v.Events, v.Checkpoints)
 			return nil
