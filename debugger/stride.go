@@ -13,7 +13,7 @@ type Strider interface {
 
 // strideMost is the distance up to which instructions are counted; what lies
 // between two marks that cannot be split further is far less.
-const strideMost = 20000
+const strideMost = 50000
 
 // stride finds the instruction between lo, where the value differs, and hi that
 // changed it, by halving the number of instructions between them. It leaves the

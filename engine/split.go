@@ -69,24 +69,35 @@ func (s *Session) between(ctx context.Context, a, b *Mark) (*Mark, error) {
 	if b.span > 0 {
 		limit = min(limit, b.span)
 	}
-	pcs, err := s.sample(ctx, from, end, limit)
-	if err != nil || len(pcs) == 0 {
-		return nil, err
-	}
+	// Between two timed samples there may be a whole loop: then a longer walk
+	// from a meets it.
+	const few, many, enough = 48, 2000, 8
+	var pcs []uint64
+	var counts []uint64
+	best := 0
 	t0 := time.Now()
-	counts, err := s.loc.Counts(ctx, from, end, pcs)
-	if err != nil {
-		return nil, err
+	for _, steps := range []int{few, many} {
+		var err error
+		if pcs, err = s.sample(ctx, from, end, limit, steps); err != nil || len(pcs) == 0 {
+			return nil, err
+		}
+		t0 = time.Now()
+		if counts, err = s.loc.Counts(ctx, from, end, pcs); err != nil {
+			return nil, err
+		}
+		// The most executed address splits best; a few executions do not split.
+		best = 0
+		for i, n := range counts {
+			if n > counts[best] {
+				best = i
+			}
+		}
+		if counts[best] >= enough {
+			break
+		}
+		limit = 0
 	}
 	b.span = time.Since(t0) / 2
-	// The most executed address splits best; a few executions do not split.
-	best := 0
-	for i, n := range counts {
-		if n > counts[best] {
-			best = i
-		}
-	}
-	const enough = 8
 	if counts[best] < enough {
 		return nil, nil
 	}
@@ -127,8 +138,7 @@ func (s *Session) since(ctx context.Context, a, b *Mark) (locate.Coord, error) {
 // sample returns addresses at which the program can be counted and spends its
 // time from from on: those met in a few steps from there, and from where it is
 // after some short times, up to limit.
-func (s *Session) sample(ctx context.Context, from *replay.Runner, end locate.End, limit time.Duration) ([]uint64, error) {
-	const steps = 48
+func (s *Session) sample(ctx context.Context, from *replay.Runner, end locate.End, limit time.Duration, steps int) ([]uint64, error) {
 	seen := map[uint64]bool{}
 	var pcs []uint64
 	over := false
