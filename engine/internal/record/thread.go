@@ -175,12 +175,19 @@ func (r *Recorder) halt(t *Thread) error {
 
 // end records the program's death by a signal.
 func (r *Recorder) end(t *Thread, sig int) error {
+	e := &trace.Event{Kind: trace.End, TID: int32(t.ID), NR: -1, Sig: int32(sig)}
 	if t.inCall {
 		if err := r.logEnter(t); err != nil {
 			return err
 		}
+		if t.Err() == nil && !t.restart { // what the broken-off call has left
+			writes, err := r.written(t, int64(t.Regs().Rax))
+			if err != nil {
+				return err
+			}
+			e.Writes = writes
+		}
 	}
-	e := &trace.Event{Kind: trace.End, TID: int32(t.ID), NR: -1, Sig: int32(sig)}
 	if t.Err() == nil {
 		e.PC, e.SP = t.Regs().Rip, t.Regs().Rsp
 	}
