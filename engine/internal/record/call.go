@@ -67,6 +67,10 @@ func (r *Recorder) dispatch(t *Thread) error {
 	if !t.row.Known(args(&t.entry), mem{r.space}) && t.compare == nil {
 		return r.beginComparison(t)
 	}
+	var err error
+	if t.changing, err = r.changes(t); err != nil {
+		return err
+	}
 	if t.compare == nil && r.many.Load() && t.row.MayBlock(args(&t.entry), mem{r.space}) {
 		if done, err := r.redirect(t); done || err != nil {
 			return err
@@ -185,6 +189,15 @@ func (r *Recorder) finish(t *Thread, kind trace.Kind, ret int64, writes []trace.
 // effect keeps track of what a completed call changed for the recorder.
 func (r *Recorder) effect(t *Thread, e *trace.Event) error {
 	a, ok := e.Args, e.Ret >= 0
+	if t.changing != (source{}) {
+		of := t.changing
+		t.changing = source{}
+		if ok {
+			if err := r.changed(of, e); err != nil {
+				return err
+			}
+		}
+	}
 	switch e.NR {
 	case unix.SYS_WRITE, unix.SYS_WRITEV:
 		if ok && (a[0] == 1 || a[0] == 2) {
@@ -213,15 +226,18 @@ func (r *Recorder) effect(t *Thread, e *trace.Event) error {
 		r.brk = uint64(e.Ret)
 	case unix.SYS_MMAP, unix.SYS_SHMAT:
 		if e.Ret >= 0 || e.Ret < -4095 {
-			return r.mapped(t, e)
+			return r.newMapping(t, e)
 		}
 	case unix.SYS_MUNMAP, unix.SYS_MREMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT, unix.SYS_SHMDT:
 		if ok || e.Ret < -4095 {
 			return r.remapped(t, e)
 		}
 	case unix.SYS_MADVISE:
-		if ok && (a[2] == unix.MADV_DONTNEED || a[2] == unix.MADV_FREE) {
+		switch {
+		case (ok || e.Ret == -int64(unix.ENOMEM)) && a[2] == unix.MADV_DONTNEED:
 			r.discarded(e)
+		case ok && a[2] == unix.MADV_REMOVE:
+			e.Writes = append(e.Writes, r.grab([]syscalls.Range{{Addr: a[0], Len: pageUp(a[1])}})...)
 		}
 	case unix.SYS_SCHED_GETAFFINITY:
 		if ok && e.Ret > 0 {

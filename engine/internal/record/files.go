@@ -20,7 +20,8 @@ type File struct {
 	// reference.
 	Regular bool
 
-	fd int
+	pinned bool // fd is a copy of our own
+	fd     int
 }
 
 // Files is the table of mapped files. It keeps each open, so that replay in the
@@ -60,9 +61,25 @@ func (f *Files) Path(id uint32) (string, error) {
 // add returns the entry of the file that descriptor fd of process pid refers
 // to.
 func (f *Files) add(pid, fd int) (*File, error) {
-	link := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
+	link := fdPath(pid, fd)
 	path, _ := os.Readlink(link)
 	return f.open(link, path, 0)
+}
+
+// known returns the entry of a file if it is in the table as it is now.
+func (f *Files) known(st *unix.Stat_t) *File {
+	return f.by[fileKey{st.Dev, st.Ino, st.Size, st.Mtim.Nano()}]
+}
+
+// of returns the entries of a file that still show the file itself.
+func (f *Files) of(s source) []*File {
+	var out []*File
+	for _, x := range f.byID {
+		if x.Dev == s.dev && x.Inode == s.ino && !x.pinned {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // addPath returns the entry of the file called path, if that is inode ino.
@@ -112,8 +129,69 @@ func (x *File) Open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), x.Path), nil
 }
 
-// gone reports whether the file has no name any more, or never had one.
-func (x *File) gone() bool {
+// pin makes an entry keep the file's present content: the file is about to change.
+func (f *Files) pin(x *File) error {
+	if x.pinned || !x.Regular {
+		return nil
+	}
+	delete(f.by, fileKey{x.Dev, x.Inode, x.Size, x.Mtime})
+	own, err := copyOf(x.fd)
+	if err != nil {
+		return err
+	}
+	unix.Close(x.fd)
+	x.fd, x.pinned = own, true
+	return nil
+}
+
+// copyOf copies a file, its data and not its holes, to a nameless one.
+func copyOf(fd int) (int, error) {
+	own, err := unix.Open(os.TempDir(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		if own, err = unix.MemfdCreate("mapped", unix.MFD_CLOEXEC); err != nil {
+			return -1, err
+		}
+	}
 	var st unix.Stat_t
-	return unix.Fstat(x.fd, &st) != nil || st.Nlink == 0
+	if err = unix.Fstat(fd, &st); err == nil {
+		err = unix.Ftruncate(own, st.Size)
+	}
+	for at := int64(0); err == nil && at < st.Size; {
+		lo, e := unix.Seek(fd, at, unix.SEEK_DATA)
+		if e == unix.ENXIO {
+			break // holes from here on
+		}
+		if e != nil {
+			lo = at
+		}
+		hi, e := unix.Seek(fd, lo, unix.SEEK_HOLE)
+		if e != nil {
+			hi = st.Size
+		}
+		at = hi
+		err = copyRange(own, fd, lo, hi)
+	}
+	if err != nil {
+		unix.Close(own)
+		return -1, err
+	}
+	return own, nil
+}
+
+func copyRange(to, from int, lo, hi int64) error {
+	buf := make([]byte, 1<<20)
+	for lo < hi {
+		n, err := unix.Pread(from, buf[:min(int64(len(buf)), hi-lo)], lo)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+		if n, err = unix.Pwrite(to, buf[:n], lo); err != nil {
+			return err
+		}
+		lo += int64(n)
+	}
+	return nil
 }

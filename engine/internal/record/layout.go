@@ -58,6 +58,7 @@ func (r *Recorder) Layout() *Layout { return &r.layout }
 // firstLayout finds what execve has mapped.
 func (r *Recorder) firstLayout() error {
 	r.layout = Layout{}
+	r.setViews(nil)
 	maps, err := r.space.Maps()
 	if err != nil {
 		return err
@@ -75,6 +76,7 @@ func (r *Recorder) firstLayout() error {
 				return err
 			}
 			p.File = f.ID
+			r.setViews(r.views.with(view{Range: p.Range, of: source{f.Dev, f.Inode}, off: p.Off, valid: m.Hi - m.Lo}))
 		}
 		r.layout.set(p)
 	}
@@ -138,12 +140,19 @@ func (r *Recorder) protOf(addr uint64) uint32 {
 	return unix.PROT_READ
 }
 
-// discarded follows madvise(DONTNEED): captured memory shows its file again.
+// discarded follows advice that pages are not needed: captured memory shows its
+// file again, and shared memory is what it was.
 func (r *Recorder) discarded(e *trace.Event) {
-	for _, p := range r.layout.within(e.Args[0], e.Args[0]+pageUp(e.Args[1])) {
+	lo, hi := e.Args[0], e.Args[0]+pageUp(e.Args[1])
+	for _, p := range r.layout.within(lo, hi) {
 		if p.File == 0 {
 			e.Writes = append(e.Writes, r.grab([]syscalls.Range{{Addr: p.Lo, Len: p.Hi - p.Lo}})...)
 			r.layout.fresh = r.layout.fresh.With(p.Range)
+		}
+	}
+	for _, v := range r.views.in(lo, hi) {
+		if v.shared && v.of.dev >= anonDevice {
+			e.Writes = append(e.Writes, r.grabContent(v.Lo, v.Hi-v.Lo)...)
 		}
 	}
 }

@@ -211,7 +211,7 @@ func (r *Recorder) execed(t *Thread) error {
 	r.pre = preemption{stubs: r.pre.stubs, first: r.pre.stubs.Len(), tried: map[uint64]bool{}}
 	r.inheritActions()
 	r.patches = patchSet{}
-	r.brk, r.slots, r.shared, r.ready = 0, nil, false, nil
+	r.brk, r.slots, r.shared, r.ready, r.objects = 0, nil, false, nil, nil
 	regs := *t.Regs()
 	regs.Orig_rax = ^uint64(0)
 	e := t.event(trace.Exec)

@@ -67,12 +67,9 @@ func TestPreemption(t *testing.T) {
 // they do. Each difference is noticed by replay or by the comparison of states.
 var unfaithful = map[string]string{
 	"io_raw":     "needs a terminal, which this test does not give",
-	"mem_files":  "writes to a file that is mapped elsewhere do not show in the replayed mapping",
 	"mem_jit":    "rdtsc in code made at run time is not trapped",
 	"mem_shared": "what a child writes to shared memory is not recorded",
 	"sig_faults": "SIGBUS behind the end of a mapped file, and the trap flag, are not replayed",
-	"sys_ipc":    "a System V segment that is attached twice is not replayed as one",
-	"sys_memory": "a file that is mapped twice is not replayed as one",
 }
 
 // TestPrograms round-trips every sample program.

@@ -51,6 +51,8 @@ type Thread struct {
 	redir   *syscalls.Redirection
 	scratch syscalls.Range // its scratch memory, Len 0 for none
 	compare *comparison
+	// changing is the mapped file that its call writes.
+	changing source
 
 	held     []tracee.Signal // not yet delivered
 	undone   []trace.Write   // what its next Fault takes back of a stub's doing
@@ -84,6 +86,10 @@ type Recorder struct {
 	slots       []bool      // which slots of scratch memory are in use
 	attachments []trace.Map // System V shared memory
 	shared      bool        // a MAP_SHARED mapping exists
+	views       views
+	objects     map[source]uint32
+	anonymous   uint64         // anonymous shared mappings so far
+	mappedFDs   map[int]source // descriptors whose file is known to be mapped or, zero, not to be
 	started     time.Time
 	slice       time.Time // when the current thread got its turn
 	attention   bool      // Run is to return
@@ -141,6 +147,9 @@ type Options struct {
 	// OnFile is told of a file before the first event whose mapping shows its
 	// content by reference; changing means that the program can change it.
 	OnFile func(f *File, changing bool) error
+	// OnChange is told of a file, announced as not changing, that the program is
+	// about to change; its Open still gives the old content.
+	OnChange func(f *File) error
 	// Keep leaves the program frozen at its end, to be looked at.
 	Keep bool
 	// ChildMemory, when not nil, is told of a child process that is let go.

@@ -295,7 +295,7 @@ func (r *Recorder) Freeze() (*tracee.Copy, error) {
 			}
 		}
 	}
-	if err := c.Isolate(r.shared); err != nil {
+	if err := c.Isolate(r.shared, r.copyViews()); err != nil {
 		c.Kill()
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}

@@ -134,7 +134,7 @@ func (r *Runner) apply(e *trace.Event) error {
 // write makes an event's writes to memory.
 func (r *Runner) write(e *trace.Event) error {
 	for _, w := range e.Writes {
-		if err := r.Space.Write(w.Addr, w.Data); err != nil {
+		if err := r.WriteMemory(w.Addr, w.Data); err != nil {
 			return r.diverged("memory", "writable", err.Error())
 		}
 	}

@@ -38,6 +38,9 @@ type Copy struct {
 	// content. A call that would bring the latter back (madvise) must be told.
 	// Forks share the slice: it is replaced, not changed.
 	Shown []Piece
+	// Views is the memory that shows objects, in address order.
+	Views   []View
+	objects map[uint32]*object
 }
 
 // Piece is a range of memory that has to do with a file of the recording: it
@@ -121,74 +124,6 @@ func (t *Task) CloseFiles() error {
 	return err
 }
 
-// Isolate cuts a fresh fork of the program off from the world: it closes the
-// files, so that pipes still reach their end, leaves the program's process group
-// and session, whose signals it would collect, and, when the program has shared
-// mappings, replaces them by private copies.
-func (c *Copy) Isolate(shared bool) error {
-	if err := c.CloseFiles(); err != nil {
-		return err
-	}
-	if _, err := c.Inject(unix.SYS_SETSID); err != nil {
-		return err
-	}
-	if !shared {
-		return nil
-	}
-	maps, err := c.Space.Maps()
-	if err != nil {
-		return err
-	}
-	for _, m := range maps {
-		if !m.Shared || m.Kernel() {
-			continue
-		}
-		if err := c.privatize(m); err != nil {
-			return fmt.Errorf("shared memory at %#x: %w", m.Lo, err)
-		}
-	}
-	return nil
-}
-
-func (c *Copy) privatize(m Region) error {
-	const chunk = 1 << 20
-	var data [][]byte
-	for lo := m.Lo; lo < m.Hi; lo += chunk {
-		b := make([]byte, min(chunk, m.Hi-lo))
-		data = append(data, b[:c.Space.Read(lo, b)])
-	}
-	ret, err := c.Inject(unix.SYS_MMAP, m.Lo, m.Hi-m.Lo, unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE, ^uint64(0), 0)
-	if err != nil {
-		return err
-	}
-	if uint64(ret) != m.Lo {
-		return unix.Errno(-ret)
-	}
-	for i, b := range data {
-		if zero(b) {
-			continue
-		}
-		if err := c.Space.Write(m.Lo+uint64(i)*chunk, b); err != nil {
-			return err
-		}
-	}
-	ret, err = c.Inject(unix.SYS_MPROTECT, m.Lo, m.Hi-m.Lo, uint64(m.Prot))
-	if err == nil && ret != 0 {
-		err = unix.Errno(-ret)
-	}
-	return err
-}
-
-func zero(b []byte) bool {
-	for _, x := range b {
-		if x != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // Fork returns a copy of c. c must be at a stop in user mode.
 func (c *Copy) Fork() (*Copy, error) {
 	c.Save()
@@ -200,6 +135,12 @@ func (c *Copy) Fork() (*Copy, error) {
 	for id, th := range c.Threads {
 		d := *th
 		n.Threads[id] = &d
+	}
+	if len(c.Views) > 0 {
+		if err := n.Share(c.Views); err != nil {
+			n.Kill()
+			return nil, fmt.Errorf("fork: %w", err)
+		}
 	}
 	return n, nil
 }
@@ -270,7 +211,10 @@ func (c *Copy) Live() []int {
 }
 
 // Kill ends the copy and reaps it.
-func (c *Copy) Kill() { c.Task.KillProcess() }
+func (c *Copy) Kill() {
+	c.Task.KillProcess()
+	c.dropObjects()
+}
 
 // KillProcess kills the task's single-task process and reaps it.
 func (t *Task) KillProcess() {

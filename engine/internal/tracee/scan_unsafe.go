@@ -113,15 +113,33 @@ func (s *Space) exclusive() (PageSet, error) {
 			return e&entryFile == 0 && (e&(entryPresent|entryExclusive) == entryPresent|entryExclusive || e&entrySwapped != 0)
 		})
 	}
-	return out, nil
+	return Union(out, s.common), nil
 }
 
-// Anonymous returns the private pages that hold data of their own.
+// Anonymous returns the pages that hold data of their own: private ones, and those
+// of objects.
 func (s *Space) Anonymous() (PageSet, error) {
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.Via), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("pagemap: %w", err)
 	}
 	defer unix.Close(fd)
-	return anonymous(fd, s.Maps)
+	own, err := anonymous(fd, s.Maps)
+	if err != nil {
+		return nil, err
+	}
+	return Union(own, s.common), nil
+}
+
+// Private returns the pages of r, a private mapping of a file, that the process
+// has written: they are its own.
+func (s *Space) Private(r Range) (PageSet, error) {
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/pagemap", s.Via), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("pagemap: %w", err)
+	}
+	defer unix.Close(fd)
+	return entries(fd, r, nil, func(e uint64) bool {
+		return e&(entryPresent|entrySwapped) != 0 && e&entryFile == 0
+	}), nil
 }

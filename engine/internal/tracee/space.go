@@ -16,6 +16,9 @@ type Space struct {
 	// unless that has ended before other threads.
 	Via int
 	mem int // descriptor of /proc/PID/mem, -1 until needed
+	// common is memory that several mappings show (Copy.Views). The kernel does not
+	// tell who has written it: it counts as written, always.
+	common PageSet
 }
 
 // NewSpace returns the address space of process pid.
