@@ -55,6 +55,19 @@ type chase struct {
 	stop   *point // the end, once its slice has been entered
 	leg    leg
 	told   time.Time // when progress was reported
+	// words, when set, are compared at each event that touches them: byEvent is
+	// the last change seen, touched what they were before the first such event
+	// since it was nil.
+	words   []Watch
+	byEvent *eventChange
+	touched [][]byte
+}
+
+// eventChange is a change of a watched word by an event.
+type eventChange struct {
+	event int64
+	watch int
+	hits  uint64 // the group's count then
 }
 
 // leg is where a chase is: what is kept with the forks of its trail.
@@ -182,7 +195,7 @@ func (c *chase) next(ctx context.Context) (p *point, probe int, why Reason, err 
 		case c.stop != nil:
 			return nil, 0, 0, ErrNotFound // the end is no point of its slice
 		}
-		if err := c.g.apply(); err != nil {
+		if err := c.apply(); err != nil {
 			return nil, 0, 0, err
 		}
 		c.leg.slice, c.leg.first = c.g.applied, false
@@ -192,6 +205,37 @@ func (c *chase) next(ctx context.Context) (p *point, probe int, why Reason, err 
 		}
 		c.progress()
 	}
+}
+
+// apply takes the next event's effect and looks at what it does to the words.
+func (c *chase) apply() error {
+	if len(c.words) == 0 {
+		return c.g.apply()
+	}
+	e, err := c.g.r.Event()
+	if err != nil {
+		return err
+	}
+	if !c.g.affects(e, func(lo, hi uint64) bool {
+		return slices.ContainsFunc(c.words, func(w Watch) bool { return w.Addr < hi && lo < w.Addr+uint64(w.Len) })
+	}) {
+		return c.g.apply()
+	}
+	was := readWords(c.g.r, c.words)
+	if c.touched == nil {
+		c.touched = was
+	}
+	n, err := c.g.groupCount()
+	if err != nil {
+		return err
+	}
+	if err := c.g.apply(); err != nil {
+		return err
+	}
+	if w := differ(was, readWords(c.g.r, c.words)); w >= 0 {
+		c.byEvent = &eventChange{c.g.applied, w, n}
+	}
+	return nil
 }
 
 func (c *chase) progress() {

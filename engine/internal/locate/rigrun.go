@@ -280,17 +280,20 @@ func (g *rig) apply() error {
 }
 
 // disturbs reports whether event e touches memory that the points depend on.
-func (g *rig) disturbs(e *trace.Event) bool {
-	if e.Kind == trace.Exec {
+func (g *rig) disturbs(e *trace.Event) bool { return g.affects(e, g.uses) }
+
+// affects reports whether event e changes memory in a range of which in holds.
+func (g *rig) affects(e *trace.Event, in func(lo, hi uint64) bool) bool {
+	if replay.NeedsRestore(e) {
 		return true
 	}
 	for _, m := range e.Maps {
-		if g.uses(m.Addr, m.Addr+m.Len) {
+		if in(m.Addr, m.Addr+m.Len) {
 			return true
 		}
 	}
 	for _, w := range e.Writes {
-		if g.uses(w.Addr, w.Addr+uint64(len(w.Data))) {
+		if in(w.Addr, w.Addr+uint64(len(w.Data))) {
 			return true
 		}
 	}
@@ -299,11 +302,15 @@ func (g *rig) disturbs(e *trace.Event) bool {
 	}
 	switch a := e.Args; int(e.NR) {
 	case unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT, unix.SYS_MADVISE:
-		return g.uses(a[0], a[0]+a[1])
+		return in(a[0], a[0]+a[1])
 	case unix.SYS_MREMAP:
-		return g.uses(a[0], a[0]+max(a[1], a[2])) || g.uses(uint64(e.Ret), uint64(e.Ret)+a[2])
+		return in(a[0], a[0]+max(a[1], a[2])) || in(uint64(e.Ret), uint64(e.Ret)+a[2])
 	case unix.SYS_BRK:
-		return g.r.Brk > 0 && uint64(e.Ret) > g.r.Brk && g.uses(g.r.Brk, uint64(e.Ret)+4096)
+		lo, hi := g.r.Brk, uint64(e.Ret)
+		if hi < lo {
+			lo, hi = hi, lo
+		}
+		return lo > 0 && in(lo&^4095, hi+4096)
 	}
 	return false
 }

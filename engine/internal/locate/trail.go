@@ -70,20 +70,25 @@ func (t *trail) thin() {
 	}
 }
 
-// latest takes the newest fork of which ok holds off the trail.
-func (t *trail) latest(ok func(mark) (bool, error)) (*mark, error) {
+// newest returns the newest fork of which ok holds, nil when there is none.
+func (t *trail) newest(ok func(mark) (bool, error)) (*mark, error) {
 	for i := len(t.forks) - 1; i >= 0; i-- {
-		m := t.forks[i]
-		yes, err := ok(m)
-		if err != nil {
-			return nil, err
-		}
-		if yes {
-			t.forks = slices.Delete(t.forks, i, i+1)
-			return &m, nil
+		if yes, err := ok(t.forks[i]); yes || err != nil {
+			return &t.forks[i], err
 		}
 	}
 	return nil, nil
+}
+
+// latest takes the newest fork of which ok holds off the trail.
+func (t *trail) latest(ok func(mark) (bool, error)) (*mark, error) {
+	p, err := t.newest(ok)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	m := *p
+	t.forks = slices.DeleteFunc(t.forks, func(x mark) bool { return x.g == m.g })
+	return &m, nil
 }
 
 func (t *trail) kill() {

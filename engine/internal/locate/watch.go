@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/replay"
@@ -37,21 +38,8 @@ var ErrMany = errors.New("too many hits")
 // not, it gives up with ErrMany: then, and when cancelled, r stands wherever it
 // had come to. Whatever the outcome r is left with nothing of ours in its memory.
 func (l *Locator) RunWatched(ctx context.Context, r *replay.Runner, end End, words []Watch, stop, most int) (c Changes, why Reason, err error) {
-	ch := &chase{l: l, g: l.newRig(r), asked: map[uint64][]int{}, end: end, leg: leg{slice: r.Next - 1, first: true}}
-	ch.g.watch, ch.g.spare = words, debugRegs-len(words)
-	if err := enter(r); err != nil {
-		return c, 0, err
-	}
-	clean(r)
-	if err := ch.last(); err != nil {
-		return c, 0, err
-	}
-	if !ch.end.Open && !ch.end.Last && !ch.end.At.AtBase() {
-		p := ch.g.point(ch.end.At.Addr)
-		p.limit = ^uint64(0)
-		p.few = ch.here() && ch.end.At.Count < fewHits && ch.g.spare > 0
-	}
-	if err := ch.g.arm(); err != nil {
+	ch, err := l.watchChase(r, end, words)
+	if err != nil {
 		return c, 0, fmt.Errorf("watch: %w", err)
 	}
 	w := watching{chase: ch, words: words}
@@ -64,6 +52,64 @@ func (l *Locator) RunWatched(ctx context.Context, r *replay.Runner, end End, wor
 		err = fmt.Errorf("watch: %w", err)
 	}
 	return c, why, err
+}
+
+// watchChase prepares r for a run to end with the words watched.
+func (l *Locator) watchChase(r *replay.Runner, end End, words []Watch) (*chase, error) {
+	c := &chase{l: l, g: l.newRig(r), asked: map[uint64][]int{}, end: end, leg: leg{slice: r.Next - 1, first: true}}
+	c.g.watch, c.g.spare = words, debugRegs-len(words)
+	if err := enter(r); err != nil {
+		return nil, err
+	}
+	clean(r)
+	if err := c.last(); err != nil {
+		return nil, err
+	}
+	if !c.end.Open && !c.end.Last && !c.end.At.AtBase() {
+		p := c.g.point(c.end.At.Addr)
+		p.limit = math.MaxUint64
+		p.few = c.here() && c.end.At.Count < fewHits && c.g.spare > 0
+	}
+	return c, c.g.arm()
+}
+
+// untilFired runs until a watch fires, whose index it returns, or to the end.
+func (c *chase) untilFired(ctx context.Context) (hit int, why Reason, err error) {
+	for {
+		p, st, err := c.g.run(ctx)
+		switch {
+		case err != nil:
+			return -1, 0, err
+		case ctx.Err() != nil || st == replay.Interrupted:
+			return -1, Cancelled, nil
+		case c.g.fired > 0:
+			hit = c.g.fired - 1
+			c.g.fired = 0
+			return hit, AtHit, nil
+		case p != nil:
+			if n, err := c.g.count(p); err != nil || p == c.stop && n == p.limit {
+				return -1, AtEndPoint, err
+			}
+			continue
+		case st == replay.AtEnd:
+			return -1, AtLogEnd, nil
+		case c.end.Last && !c.end.Open && c.here():
+			return -1, AtEndPoint, nil
+		case c.stop != nil:
+			return -1, 0, ErrNotFound
+		}
+		if err := c.apply(); err != nil {
+			return -1, 0, err
+		}
+		if err := setWatches(c.g.r, c.g.watch); err != nil { // an Exec brings another task
+			return -1, 0, err
+		}
+		c.leg.slice, c.leg.first = c.g.applied, false
+		if done, err := c.begin(); err != nil || done {
+			return -1, AtEndPoint, err
+		}
+		c.progress()
+	}
 }
 
 type watching struct {
