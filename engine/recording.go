@@ -141,7 +141,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 	k.log = &sink{to: k.Recording.Log}
 	k.rec, err = record.New(t, k.log, record.Options{
 		AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
-		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, JobStop: k.JobStop, Keep: true,
+		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
 		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true },
 	})
 	if err != nil {
@@ -352,10 +352,20 @@ func (k *recording) file(f *record.File, changing bool) error {
 	if !capture {
 		return nil
 	}
+	return k.capture(f)
+}
+
+// capture copies a file's content into the recording.
+func (k *recording) capture(f *record.File) error {
+	content, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
 	if _, err := content.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return k.Recording.Files.Capture(id, content)
+	return k.Recording.Files.Capture(f.ID, content)
 }
 
 func (k *recording) atBoundary() error {

@@ -51,8 +51,7 @@ type verifier struct {
 
 // verify runs the program to its end.
 func verify(t *testing.T, p *testprogs.Program, path string, opts ...func(*verifier)) *verifier {
-	runtime.LockOSThread() // every ptrace call and wait belongs to this thread
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // every ptrace call and wait belongs to this thread; never unlocked
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)

@@ -98,7 +98,8 @@ type Event struct {
 	// Child and ChildRegs describe the thread made by Clone.
 	Child     int32
 	ChildRegs *unix.PtraceRegs
-	// Stub and Count say where Preempt happened.
+	// Stub and Count say where Preempt happened. Count 1 of a system call: from
+	// here on time stamp instructions trap and are Insn events.
 	Stub  int32
 	Count uint64
 	// Time is the wall clock at the event, ns since the recording began.

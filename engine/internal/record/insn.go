@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,10 @@ var ud2 = []byte{0x0f, 0x0b}
 // Patched returns the original bytes of the patched instruction at addr.
 func (r *Recorder) Patched() map[uint64][]byte { return r.patches }
 
+// Code that is made at run time cannot be searched: when the program gets
+// executable memory without a file the processor is told to trap time stamps
+// (trap.go).
+
 // patchMapped patches the time sources in executable memory: in what event e
 // mapped or made executable, or everywhere when e is nil. The patches become
 // writes of the event.
@@ -62,7 +67,11 @@ func (r *Recorder) patchMapped(t *Thread, e *trace.Event) error {
 			lo, hi = e.Args[0], e.Args[0]+pageUp(e.Args[1])
 		}
 	}
-	for _, in := range r.timeSources(maps, lo, hi) {
+	sites, unsure := r.timeSources(maps, lo, hi)
+	if unsure {
+		r.trapTime(e)
+	}
+	for _, in := range sites {
 		if r.patches[in.PC] != nil {
 			continue
 		}
@@ -202,22 +211,34 @@ func setReg(x *unix.PtraceRegs, n, size uint8, v uint64) {
 	}
 }
 
-// timeSources returns the time sources in the executable private mappings that
-// begin in [lo, hi).
-func (r *Recorder) timeSources(maps []tracee.Region, lo, hi uint64) []patch.Inst {
-	var out []patch.Inst
+// timeSources returns the time sources in the executable mappings in [lo, hi);
+// unsure says that there may be, or come to be, others.
+func (r *Recorder) timeSources(maps []tracee.Region, lo, hi uint64) (sites []patch.Inst, unsure bool) {
 	var text *patch.Text
-	for _, m := range maps {
-		if m.Prot&unix.PROT_EXEC == 0 || m.Lo < lo || m.Lo >= hi || m.Kernel() || Ours(m.Lo) {
+	for i := range maps {
+		m := &maps[i]
+		from, to := max(m.Lo, lo), min(m.Hi, hi)
+		if m.Prot&unix.PROT_EXEC == 0 || from >= to || m.Kernel() || Ours(m.Lo) {
+			continue
+		}
+		if !ofFile(m) {
+			unsure = true
 			continue
 		}
 		if text == nil {
 			text = patch.NewText(r.space, Regions(maps), r.modules)
 		}
-		sites, _ := text.TimeSites(m.Lo, m.Hi)
-		out = append(out, sites...)
+		found, guesses := text.TimeSites(from, to)
+		sites = append(sites, found...)
+		unsure = unsure || len(guesses) > 0 || m.Prot&unix.PROT_WRITE != 0
 	}
-	return out
+	return sites, unsure
+}
+
+// ofFile reports whether a mapping shows a file that is there for others too: not
+// what the program alone has written.
+func ofFile(m *tracee.Region) bool {
+	return strings.HasPrefix(m.Path, "/") && !strings.HasPrefix(m.Path, "/memfd:") && !strings.HasSuffix(m.Path, " (deleted)")
 }
 
 // Regions converts mappings for package patch.

@@ -93,6 +93,11 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 			return fmt.Errorf("record: child process %d: %w", pid, err)
 		}
 	}
+	if r.trapsTime {
+		if err := tracee.TrapTime(task, false); err != nil {
+			return fmt.Errorf("record: child process %d: %w", pid, err)
+		}
+	}
 	if r.affinity.Count() > 0 {
 		unix.SchedSetaffinity(pid, &r.affinity)
 	}
@@ -216,7 +221,7 @@ func (r *Recorder) execed(t *Thread) error {
 	regs.Orig_rax = ^uint64(0)
 	e := t.event(trace.Exec)
 	e.Regs, e.Child = &regs, int32(r.pid)
-	*t = Thread{Task: t.Task, ID: r.pid, statfd: -1, held: t.held, nr: t.nr, entry: t.entry}
+	*t = Thread{Task: t.Task, ID: r.pid, statfd: -1, held: t.held, nr: t.nr, entry: t.entry, trapped: t.trapped}
 	r.threads[t.ID] = t
 	r.many.Store(false)
 	r.setCurrent(t)

@@ -67,9 +67,7 @@ func TestPreemption(t *testing.T) {
 // they do. Each difference is noticed by replay or by the comparison of states.
 var unfaithful = map[string]string{
 	"io_raw":     "needs a terminal, which this test does not give",
-	"mem_jit":    "rdtsc in code made at run time is not trapped",
 	"mem_shared": "what a child writes to shared memory is not recorded",
-	"sig_faults": "SIGBUS behind the end of a mapped file, and the trap flag, are not replayed",
 }
 
 // TestPrograms round-trips every sample program.

@@ -61,6 +61,7 @@ type Thread struct {
 	robust   uint64          // head of the robust futex list
 	altstack [2]uint64       // address, size
 	debug    int             // generation of its debug registers
+	trapped  bool            // its time stamps trap
 	statfd   int             // of /proc/PID/task/TID/stat, -1 until needed
 }
 
@@ -95,6 +96,7 @@ type Recorder struct {
 	attention   bool      // Run is to return
 	debug       []DebugWord
 	debugGen    int  // counts changes of debug
+	trapsTime   bool // time stamps of the program trap
 	boundary    bool // the current thread is at an event boundary
 	ended       *Ending
 
@@ -402,6 +404,14 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 			return Stop{}, false, nil // a signal came while calls of ours were made
 		}
 		if !step && r.giveWay(t) {
+			return Stop{}, false, nil
+		}
+	}
+	if r.trapsTime && !t.trapped && !t.restart {
+		if err := r.trapIn(t); err != nil {
+			return Stop{}, false, err
+		}
+		if r.boundary && t.Stray() {
 			return Stop{}, false, nil
 		}
 	}

@@ -73,8 +73,7 @@ func roundTrip(t *testing.T, args ...string) *outcome {
 
 func (p trip) run(t *testing.T) *outcome {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // never unlocked: what cleans up must wait on this thread too
 	defer pin(t, &p)()
 	path, err := exec.LookPath(p.args[0])
 	if err != nil {
@@ -119,9 +118,6 @@ func (p trip) run(t *testing.T) *outcome {
 		if i == 0 {
 			t.Logf("replayed in %v", time.Since(began).Round(time.Millisecond))
 		}
-	}
-	for _, w := range points[1 : len(points)-1] {
-		w.c.Kill()
 	}
 	return res
 }
@@ -198,7 +194,16 @@ func (p *trip) record(t *testing.T, ctx context.Context, task *tracee.Task, log 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { rec.Kill(); rec.Close() })
+	t.Cleanup(func() {
+		for _, w := range points {
+			w.c.Kill()
+		}
+		for _, c := range execs {
+			c.Kill()
+		}
+		rec.Kill()
+		rec.Close()
+	})
 	rec.SetAffinity(p.cpus)
 	if p.during != nil {
 		go p.during(rec.PID())

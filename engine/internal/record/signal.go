@@ -140,6 +140,11 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		}
 		sig = s.No
 	}
+	if sig == int(unix.SIGSEGV) {
+		if done, err := r.timeStamp(t); done || err != nil {
+			return Stop{}, false, err
+		}
+	}
 	return r.show(t, &pendingSignal{sig: s, sync: true, inStop: true, deliver: sig})
 }
 

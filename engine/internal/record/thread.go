@@ -42,7 +42,7 @@ func (r *Recorder) clone(t *Thread) error {
 		return fmt.Errorf("record: new thread %d: %v %w", child, st, err)
 	}
 	flags := t.entry.Rdi
-	c := &Thread{Task: task, ID: child, statfd: -1}
+	c := &Thread{Task: task, ID: child, statfd: -1, trapped: t.trapped}
 	if flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = t.entry.R10
 	}
@@ -241,10 +241,14 @@ func (r *Recorder) reap() {
 }
 
 // Kill ends the program and reaps all its tasks. The leader can be reaped only
-// after the others, one of which may be too young to be known here.
+// after the others, one of which may be too young to be known here. A program
+// that has been reaped is left alone: its number may be another's.
 func (r *Recorder) Kill() {
-	unix.Kill(r.pid, unix.SIGKILL)
-	for {
+	alive := len(r.threads) > 0
+	if alive {
+		unix.Kill(r.pid, unix.SIGKILL)
+	}
+	for alive {
 		id, st, err := ptrace.Wait(-1, 0)
 		if err != nil || id == r.pid && !st.Stopped() {
 			break
@@ -293,6 +297,13 @@ func (r *Recorder) Freeze() (*tracee.Copy, error) {
 				c.Kill()
 				return nil, fmt.Errorf("checkpoint: %w", err)
 			}
+		}
+	}
+	c.TimeTrapped = t.trapped
+	if r.trapsTime {
+		if err := c.TrapTime(); err != nil {
+			c.Kill()
+			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
 	}
 	if err := c.Isolate(r.shared, r.copyViews()); err != nil {

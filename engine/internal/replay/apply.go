@@ -100,6 +100,11 @@ func (r *Runner) apply(e *trace.Event) error {
 		if err := r.mapping(e); err != nil {
 			return err
 		}
+		if e.Count > 0 {
+			if err := r.TrapTime(); err != nil {
+				return fmt.Errorf("replay: event %d: %w", r.Next, err)
+			}
+		}
 	}
 	if e.Kind == trace.Stubs {
 		if err := r.env.Stubs.Load(e); err != nil {

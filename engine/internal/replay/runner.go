@@ -221,7 +221,7 @@ func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, boo
 		// Only the recording decides which signals arrive.
 		return Interrupted, ctx.Err() != nil, nil
 	}
-	if e != nil && (e.Kind == trace.Fault && int(e.Sig) == sig || e.Kind == trace.Insn && sig == int(unix.SIGILL)) && r.Regs().Rip == e.PC {
+	if e != nil && (e.Kind == trace.Fault && int(e.Sig) == sig || e.Kind == trace.Insn && (sig == int(unix.SIGILL) || sig == int(unix.SIGSEGV))) && r.Regs().Rip == e.PC {
 		r.atEvent = true
 		return AtEvent, true, r.checkFault(e)
 	}

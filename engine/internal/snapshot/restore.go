@@ -161,6 +161,11 @@ func fill(c *tracee.Copy, im *image.Image, in *Info, fds map[uint32]int) error {
 			}
 		}
 	}
+	if len(in.Views) > 0 {
+		if err := c.Share(in.Views); err != nil {
+			return err
+		}
+	}
 	if in.StackLimit != 0 {
 		var lim unix.Rlimit
 		if unix.Prlimit(c.Space.PID, unix.RLIMIT_STACK, nil, &lim) == nil {

@@ -61,6 +61,10 @@ func (s *Saver) Take(c *tracee.Copy, st State) (*Shot, error) {
 	c.Save()
 	in := st.Info
 	in.Brk, in.Active, in.Start = c.Brk, c.Active, st.Start
+	var err error
+	if in.Views, err = c.Described(); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
 	in.Calls = map[int]int64{}
 	head := image.Head{Event: st.Event, Time: st.Time}
 	if st.Start { // a point inside a slice has no position yet
@@ -80,7 +84,6 @@ func (s *Saver) Take(c *tracee.Copy, st State) (*Shot, error) {
 		}
 		sh.state.Threads = append(sh.state.Threads, t)
 	}
-	var err error
 	if sh.state.Ext, err = json.Marshal(&in); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
@@ -120,7 +123,7 @@ func (s *Saver) Write(sh *Shot) (image.ID, trace.Fingerprint, error) {
 }
 
 func (s *Saver) write(sh *Shot) (image.ID, error) {
-	sp := tracee.NewSpace(sh.Copy.Space.PID)
+	sp := sh.Copy.Space.Again()
 	defer sp.Close()
 	maps, err := sp.Maps()
 	if err != nil {

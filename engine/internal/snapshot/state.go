@@ -33,6 +33,9 @@ type Info struct {
 	// Limits the addresses of their limits, which are no part of the state.
 	Stubs  []byte   `json:"stubs,omitempty"`
 	Limits []uint64 `json:"limits,omitempty"`
+	// Views is the memory that shows objects: what is stored through one is seen
+	// through the others.
+	Views []tracee.View `json:"views,omitempty"`
 	// Calls holds the system calls that threads are in, by thread id.
 	Calls map[int]int64 `json:"calls,omitempty"`
 }

@@ -38,6 +38,8 @@ type Copy struct {
 	// content. A call that would bring the latter back (madvise) must be told.
 	// Forks share the slice: it is replaced, not changed.
 	Shown []Piece
+	// TimeTrapped: its time stamp instructions fault.
+	TimeTrapped bool
 	// Views is the memory that shows objects, in address order.
 	Views   []View
 	objects map[uint32]*object
@@ -131,7 +133,7 @@ func (c *Copy) Fork() (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Copy{Task: t, Lineage: lin, Threads: make(map[int]*Thread, len(c.Threads)), Active: c.Active, Brk: c.Brk, Shown: c.Shown}
+	n := &Copy{Task: t, Lineage: lin, Threads: make(map[int]*Thread, len(c.Threads)), Active: c.Active, Brk: c.Brk, Shown: c.Shown, TimeTrapped: c.TimeTrapped}
 	for id, th := range c.Threads {
 		d := *th
 		n.Threads[id] = &d

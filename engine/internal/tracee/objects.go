@@ -28,6 +28,24 @@ type View struct {
 	Object  uint32
 	Off     uint64
 	Private bool // copy on write
+	// Own, in the description of a private view of a process that is being rebuilt,
+	// are the pages that the program has written. Nil: the kernel knows.
+	Own *PageSet `json:",omitempty"`
+}
+
+// Described returns the copy's views with all that is needed to rebuild them.
+func (c *Copy) Described() ([]View, error) {
+	out := slices.Clone(c.Views)
+	for i := range out {
+		if v := &out[i]; v.Private {
+			own, err := c.Space.Private(v.Range)
+			if err != nil {
+				return nil, err
+			}
+			v.Own = &own
+		}
+	}
+	return out, nil
 }
 
 // object is a copy's own memory file.
@@ -80,7 +98,9 @@ func (c *Copy) Share(views []View) error {
 			if v.Private != private {
 				continue
 			}
-			if v.Private {
+			if v.Own != nil {
+				own[i] = *v.Own
+			} else if v.Private {
 				if own[i], err = c.Space.Private(v.Range); err != nil {
 					return err
 				}
@@ -98,7 +118,7 @@ func (c *Copy) Share(views []View) error {
 			if lo >= hi {
 				continue
 			}
-			part := View{Range{lo, hi}, v.Object, v.Off + lo - v.Lo, v.Private}
+			part := View{Range: Range{lo, hi}, Object: v.Object, Off: v.Off + lo - v.Lo, Private: v.Private}
 			if err := c.attach(part, m.Prot, own[i].Clip(part.Range)); err != nil {
 				return err
 			}

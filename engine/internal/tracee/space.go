@@ -24,6 +24,9 @@ type Space struct {
 // NewSpace returns the address space of process pid.
 func NewSpace(pid int) *Space { return &Space{PID: pid, Via: pid, mem: -1} }
 
+// Again returns the same space with a descriptor of its own, for another goroutine.
+func (s *Space) Again() *Space { return &Space{PID: s.PID, Via: s.Via, mem: -1, common: s.common} }
+
 // Close gives up the space's descriptor.
 func (s *Space) Close() {
 	if s.mem >= 0 {
