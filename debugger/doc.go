@@ -24,6 +24,7 @@
 //	history.go                       stops, undo, redo (pure)
 //	output.go                        what the program printed
 //	place.go                         where `goto` goes; `when`
+//	inspect.go                       variables and breakpoints for front-ends
 //	draw.go                          the drawn timeline (pure)
 //	search.go                        bisection over points of history (pure)
 //	reversewatch.go, change.go       reverse-watch, and its answer as a value

@@ -35,6 +35,7 @@
 //	motion.go       arriving, steps of our own, watching backwards
 //	place.go        frames, threads, source lines
 //	expr.go         what an expression means and its value
+//	inspect.go      variables and breakpoints, one by one
 //	names.go        names in expressions (pure)
 //	breakpoints.go  breakpoints and settings as gdb told of them (pure)
 //	recover.go      a new gdb in place of a dead one
