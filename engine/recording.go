@@ -140,7 +140,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 	}
 	k.log = &sink{to: k.Recording.Log}
 	k.rec, err = record.New(t, k.log, record.Options{
-		AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
+		Began: k.began, AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
 		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true },
 	})

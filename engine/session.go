@@ -171,7 +171,7 @@ func (s *Session) launch() error {
 		return err
 	}
 	s.rec, err = record.New(t, s.log, record.Options{
-		AtBoundary: s.atBoundary, OnTick: s.onTick, TickEvery: minSpacing,
+		Began: s.began, AtBoundary: s.atBoundary, OnTick: s.onTick, TickEvery: minSpacing,
 		StopFor: s.stopFor, BeforeChild: s.lift, AfterChild: s.insert, Keep: true,
 		OwnTrap: s.ownTrap, AfterExec: s.afterExec, Break: s.beforeBreak, AfterEvent: s.afterEvent,
 	})

@@ -6,7 +6,9 @@ package gdb
 // object whose method it is), the expression belongs to that activation: a
 // frame with the same function, the same canonical frame address and the same
 // thread. Otherwise its variables are global, and at places where a local hides
-// one of them the expression is evaluated in an outer frame that does not.
+// one of them the expression is evaluated in an outer frame that does not. Its
+// language is that of the place where it was given: with gdb's `set language auto`
+// a comparison is "true" in C++ code and "1" in the C library that the code calls.
 
 import (
 	"context"
@@ -22,8 +24,9 @@ import (
 
 // expression is a bound expression.
 type expression struct {
-	text   string
-	global []string // names that were not variables of the frame
+	text     string
+	global   []string // names that were not variables of the frame
+	language string   // gdb's name of the language it was given in
 
 	activation bool
 	function   string
@@ -51,6 +54,9 @@ func (g *Backend) bind(ctx context.Context, e *expression) error {
 	}
 	frame := res.Fields.Tuple("frame")
 	level := number(frame.Text("level"))
+	if e.language, err = g.language(ctx); err != nil {
+		return err
+	}
 	locals, err := g.locals(ctx)
 	if err != nil {
 		return err
@@ -87,6 +93,21 @@ func (g *Backend) bind(ctx context.Context, e *expression) error {
 	}
 	e.cfa, err = g.frameAddress(ctx, "", level)
 	return err
+}
+
+var languageNow = regexp.MustCompile(`"(?:auto; currently )?([^"]+)"`)
+
+// language returns gdb's name of the language that expressions have here.
+func (g *Backend) language(ctx context.Context) (string, error) {
+	text, err := g.captured(ctx, `-interpreter-exec console "show language"`)
+	if err != nil {
+		return "", err
+	}
+	m := languageNow.FindStringSubmatch(text)
+	if m == nil {
+		return "", fmt.Errorf("gdb does not say which language it uses: %s", text)
+	}
+	return m[1], nil
 }
 
 // locals returns the names of the selected frame's variables and arguments.
@@ -214,7 +235,7 @@ func (g *Backend) evaluate(ctx context.Context, e *expression) (string, error) {
 			return "", err
 		}
 	}
-	_, res, err := g.capture(ctx, "-data-evaluate-expression "+where+gdbmi.Quote(e.text))
+	_, res, err := g.capture(ctx, "-data-evaluate-expression "+where+"--language "+e.language+" "+gdbmi.Quote(e.text))
 	return res.Fields.Text("value"), err
 }
 

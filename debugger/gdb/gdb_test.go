@@ -372,6 +372,14 @@ func TestExpressions(t *testing.T) {
 			t.Errorf("%s is %s", text, v)
 		}
 	}
+	// The language is that of the place where the expression was given.
+	say(t, g, s, "set language c++")
+	truth := bind("1 == 1")
+	say(t, g, s, "set language c")
+	if v := value(truth); v != "true" {
+		t.Errorf("a C++ comparison is %s where the language is C", v)
+	}
+	say(t, g, s, "set language auto")
 	// A call that does not return is given up, and the program is as before.
 	began := time.Now()
 	if v := value(bind("(spin(), 1)")); v != "unknown" || time.Since(began) > 5*time.Second {

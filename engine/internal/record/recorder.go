@@ -91,9 +91,8 @@ type Recorder struct {
 	objects     map[source]uint32
 	anonymous   uint64         // anonymous shared mappings so far
 	mappedFDs   map[int]source // descriptors whose file is known to be mapped or, zero, not to be
-	started     time.Time
-	slice       time.Time // when the current thread got its turn
-	attention   bool      // Run is to return
+	slice       time.Time      // when the current thread got its turn
+	attention   bool           // Run is to return
 	debug       []DebugWord
 	debugGen    int  // counts changes of debug
 	trapsTime   bool // time stamps of the program trap
@@ -120,6 +119,8 @@ type Stats struct {
 
 // Options tune a Recorder.
 type Options struct {
+	// Began is what the times of events count from; zero is now.
+	Began time.Time
 	// Quantum is how long a thread runs while others are ready.
 	Quantum time.Duration
 	// AtBoundary is called when the current thread is at an event boundary in
@@ -195,8 +196,11 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	if opts.Quantum == 0 {
 		opts.Quantum = 10 * time.Millisecond
 	}
+	if opts.Began.IsZero() {
+		opts.Began = time.Now()
+	}
 	r := &Recorder{Options: opts, log: log, space: t.Space, Lineage: &tracee.Lineage{}, pid: t.TID,
-		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), started: time.Now(), closed: make(chan struct{})}
+		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), closed: make(chan struct{})}
 	r.Stats.Unknown = map[string]int64{}
 	r.pre.stubs, r.pre.tried = &replay.Stubs{}, map[uint64]bool{}
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
@@ -248,7 +252,7 @@ func (r *Recorder) Boundary() bool { return r.boundary }
 func (r *Recorder) Files() *Files { return r.files }
 
 func (r *Recorder) append(e *trace.Event) error {
-	e.Time = int64(time.Since(r.started))
+	e.Time = int64(time.Since(r.Began))
 	if _, err := r.log.Append(e); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
