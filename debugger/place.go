@@ -116,7 +116,7 @@ func (d *Debugger) when(ctx context.Context) error {
 	d.printf("elapsed:  %s of %s (%s), event %d of %d\n",
 		seconds(now), seconds(total), percent(d.part(cur, now)), cur, last)
 	if c, ok := d.tl.(Calendar); ok {
-		d.printf("clock:    %s\n", c.Began().Add(now).Format("2006-01-02 15:04:05.000"))
+		d.printf("clock:    %s\n", c.Clock(now).Format("2006-01-02 15:04:05.000"))
 	}
 	return nil
 }

@@ -93,6 +93,6 @@ type Stepper interface {
 
 // Calendar is a Timeline that knows the wall clock.
 type Calendar interface {
-	// Began is when the recording began.
-	Began() time.Time
+	// Clock is what it said when the program had run for d.
+	Clock(d time.Duration) time.Time
 }

@@ -118,7 +118,7 @@ func (m *imager) take(began time.Time, needed bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %v", errNotNow, err)
 	}
-	st := snapshot.State{Point: snapshot.Point{Event: event, Start: start, Time: int64(t0.Sub(began))}, PID: m.rec.PID()}
+	st := snapshot.State{Point: snapshot.Point{Event: event, Start: start, Time: int64(m.rec.Elapsed())}, PID: m.rec.PID()}
 	if err := m.describe(&st); err != nil {
 		c.Kill()
 		return err

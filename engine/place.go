@@ -237,7 +237,7 @@ func (s *Session) keepFrontier(name string) (*checkpoint, error) {
 	}
 	s.pacing.took(s)
 	return s.add(&checkpoint{name: name, r: replay.New(copy, s.env, event+1), event: event, start: start,
-		time: time.Since(s.began)}, nil), nil
+		time: s.rec.Elapsed()}, nil), nil
 }
 
 // restore returns a copy of the state after Exec event i.
@@ -272,7 +272,7 @@ func (s *Session) afterExec() error {
 	if err != nil {
 		return err
 	}
-	s.add(&checkpoint{r: f, event: event, start: true, users: 1, time: time.Since(s.began)}, nil)
+	s.add(&checkpoint{r: f, event: event, start: true, users: 1, time: s.rec.Elapsed()}, nil)
 	s.pacing.fresh = false
 	return nil
 }

@@ -246,7 +246,7 @@ func (s *Session) AtFrontier() (yes bool) {
 	return yes
 }
 
-// EventTime is the time of an event since the recording began.
+// EventTime is how long the program had run at an event.
 func (s *Session) EventTime(event int64) time.Duration { return s.eventTime(event) }
 
 // EventAtTime returns the last event that is not after a time.
@@ -265,8 +265,18 @@ func (s *Session) eventAtTime(d time.Duration) int64 {
 	return lo
 }
 
-// Began is when the recording began.
-func (s *Session) Began() time.Time { return s.began }
+// Clock is what the wall clock said when the program had run for d: events and
+// checkpoints do not count the time in which the program waits for its debugger.
+func (s *Session) Clock(d time.Duration) (t time.Time) {
+	t = s.began.Add(d)
+	s.do(context.Background(), func() error {
+		if s.rec != nil {
+			t = s.rec.Wall(d)
+		}
+		return nil
+	})
+	return t
+}
 
 // Checkpoint describes a checkpoint.
 type Checkpoint struct {

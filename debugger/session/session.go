@@ -8,7 +8,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"yore/debugger"
 	"yore/engine"
@@ -89,9 +88,6 @@ func (t Timeline) AddCheckpoint(ctx context.Context, name string) (debugger.Chec
 func info(c engine.Checkpoint) debugger.CheckpointInfo {
 	return debugger.CheckpointInfo{ID: c.ID, Name: c.Name, Auto: c.Auto, Event: c.Event, Time: c.Time, Bytes: c.Bytes}
 }
-
-// Began is part of debugger.Calendar.
-func (t Timeline) Began() time.Time { return t.Session.Began() }
 
 // StepBack is part of debugger.Stepper.
 func (t Timeline) StepBack(ctx context.Context, n int) (timeline.Stop, error) {

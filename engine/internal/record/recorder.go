@@ -94,7 +94,8 @@ type Recorder struct {
 	slice       time.Time      // when the current thread got its turn
 	attention   bool           // Run is to return
 	debug       []DebugWord
-	debugGen    int  // counts changes of debug
+	debugGen    int // counts changes of debug
+	clock       clock
 	trapsTime   bool // time stamps of the program trap
 	boundary    bool // the current thread is at an event boundary
 	ended       *Ending
@@ -119,7 +120,7 @@ type Stats struct {
 
 // Options tune a Recorder.
 type Options struct {
-	// Began is what the times of events count from; zero is now.
+	// Began is when the program was launched; zero is now.
 	Began time.Time
 	// Quantum is how long a thread runs while others are ready.
 	Quantum time.Duration
@@ -201,6 +202,7 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	}
 	r := &Recorder{Options: opts, log: log, space: t.Space, Lineage: &tracee.Lineage{}, pid: t.TID,
 		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), closed: make(chan struct{})}
+	r.clock.began = opts.Began
 	r.Stats.Unknown = map[string]int64{}
 	r.pre.stubs, r.pre.tried = &replay.Stubs{}, map[uint64]bool{}
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
@@ -252,7 +254,7 @@ func (r *Recorder) Boundary() bool { return r.boundary }
 func (r *Recorder) Files() *Files { return r.files }
 
 func (r *Recorder) append(e *trace.Event) error {
-	e.Time = int64(time.Since(r.Began))
+	e.Time = int64(r.Elapsed())
 	if _, err := r.log.Append(e); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
@@ -345,6 +347,8 @@ func (r *Recorder) tick() {
 // current thread. It returns at a stop that concerns the debugger, promptly
 // after ctx is cancelled.
 func (r *Recorder) Run(ctx context.Context, step bool) (Stop, error) {
+	r.clock.start()
+	defer r.clock.stop()
 	r.stop.Store(ctx.Err() != nil)
 	defer context.AfterFunc(ctx, r.Interrupt)()
 	for {
