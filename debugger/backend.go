@@ -57,6 +57,13 @@ type Backend interface {
 	Help(ctx context.Context, topic string) error
 }
 
+// Beginner is a Backend that brings a program from its first instruction to where
+// its author says it begins: main. named is false when it had to find that without
+// a symbol. It prints the stop as after any command.
+type Beginner interface {
+	ToMain(ctx context.Context) (out Outcome, named bool, err error)
+}
+
 // Limiter is a Backend whose evaluations of bound expressions have a time limit,
 // 0 for none.
 type Limiter interface {

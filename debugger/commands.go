@@ -544,13 +544,17 @@ func (d *Debugger) StopAt(ctx context.Context, where string) error {
 	case "none":
 		return d.Execute(ctx, "continue")
 	case "main":
-		if err := d.top(ctx, "tbreak main", func(ctx context.Context) (Outcome, error) {
-			return d.back.Console(ctx, "tbreak main")
-		}); err != nil {
-			d.printf("There is no main to stop at (%v); at the program's first instruction.\n", err)
-			return d.back.ShowStop(ctx)
+		b, ok := d.back.(Beginner)
+		if !ok {
+			return fmt.Errorf("stop at main: this debugger cannot; want entry or none")
 		}
-		return d.Execute(ctx, "continue")
+		return d.top(ctx, "start", func(ctx context.Context) (Outcome, error) {
+			out, named, err := b.ToMain(ctx)
+			if err == nil && !named {
+				d.print("The program has no symbol for main: this is where it begins, as far as can be told.\n")
+			}
+			return out, err
+		})
 	}
 	return fmt.Errorf("stop at %s: want main, entry or none", where)
 }

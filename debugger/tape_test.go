@@ -429,3 +429,12 @@ func (t *tape) Shell(_ context.Context, c string) error {
 	t.Print("shell: " + c + "\n")
 	return nil
 }
+
+// ToMain is part of Beginner.
+func (t *tape) ToMain(ctx context.Context) (Outcome, bool, error) {
+	if _, err := t.Console(ctx, "tbreak main"); err != nil {
+		return Outcome{}, false, err
+	}
+	out, err := t.Console(ctx, "continue")
+	return out, true, err
+}
