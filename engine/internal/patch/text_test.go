@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +24,9 @@ func goBuild(t *testing.T, flags ...string) string {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, flags...), filepath.Join(dir, "m.go"))...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GO111MODULE=off")
+	if slices.ContainsFunc(flags, func(f string) bool { return strings.Contains(f, "external") }) {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=1") // scripts/test switches it off
+	}
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build %q: %v\n%s", flags, err, b)
 	}
