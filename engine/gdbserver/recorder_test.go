@@ -381,13 +381,14 @@ func (r *recorder) step(t *task) (ws syscall.WaitStatus, moved bool, err error) 
 		return ws, false, nil
 	}
 	if !t.blocked {
+		call := r.atCall(t) // before it may take the memory with it
 		if err := ptrace(syscall.PTRACE_SINGLESTEP, t.tid, uintptr(t.sig)); err == syscall.ESRCH {
 			t.blocked = true // it is being killed
 			return ws, false, nil
 		} else if err != nil {
 			return ws, false, fmt.Errorf("step thread %d: %w", t.tid, err)
 		}
-		if r.atCall(t) {
+		if call {
 			t.blocked, wait = true, 100
 		}
 	}
