@@ -95,6 +95,8 @@ type Outcome struct {
 	InCall bool
 	At     Place  // where its last stop was; zero when the backend did not say
 	Why    string // the backend's word for the reason of its last stop
+	// Cause is why it stopped last, as a value; nil when that is not known.
+	Cause *Cause
 }
 
 // Place is a location and its thread.

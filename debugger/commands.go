@@ -287,10 +287,12 @@ func (d *Debugger) undo(ctx context.Context, args string, dir int) (Outcome, err
 		}
 		return Outcome{}, fmt.Errorf("there is only so much to %s: %d", name, have)
 	}
-	if _, err := d.jump(ctx, d.toMark(d.history.stops[i].mark)); err != nil {
+	out, err := d.jump(ctx, d.toMark(d.history.stops[i].mark))
+	if err != nil {
 		return Outcome{}, err
 	}
 	d.history.cur = i
+	d.moved(out)
 	return Outcome{}, nil // moved, but not as a new stop
 }
 

@@ -54,6 +54,9 @@ type Debugger struct {
 	exact     map[string]bool // words that are the backend's, as found out
 	depth     int             // of Execute, through `source`
 	inCall    bool            // the last command left a function called by an expression unfinished
+	edited    bool            // the person has changed the past since the last command
+	moves     int64           // commands that moved the program
+	last      Outcome         // of the latest of them
 }
 
 // bookmark is a named point of history.
@@ -129,9 +132,11 @@ func (d *Debugger) top(ctx context.Context, line string, f func(context.Context)
 	if !d.inCall {
 		d.tl.EndDiversion()
 	}
+	d.edited = false
 	out, err := f(ctx)
 	d.inCall = out.InCall
 	if out.Moved {
+		d.moved(out)
 		// The stop is recorded even when the command was cancelled or failed.
 		ctx := context.WithoutCancel(ctx)
 		if out.Edge {

@@ -29,6 +29,8 @@ type events struct {
 	created  string        // number of the last breakpoint made
 	edge     bool          // gdb said that history goes no further
 	late     *gdbmi.Result // the command's failure after it had resumed the program
+	// interrupted: a SIGINT of ours was sent while the program ran.
+	interrupted bool
 }
 
 // show lets text through to the person.
@@ -73,6 +75,10 @@ func (g *Backend) flush() {
 func (g *Backend) onStream(s gdbmi.Stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if message, ok := strings.CutPrefix(s.Text, logMark); ok && s.Kind == gdbmi.Log {
+		g.opts.Print(message)
+		return
+	}
 	if s.Kind == gdbmi.Log {
 		g.out.held += s.Text
 		return
@@ -96,6 +102,7 @@ func (g *Backend) onAsync(a gdbmi.Async) {
 	case "running":
 		g.flush()
 		g.ev.ran, g.ev.edge = true, false
+		g.moved = true
 		if !g.running {
 			g.running = true
 			g.runs++
@@ -152,7 +159,12 @@ func (g *Backend) send(ctx context.Context, command string) (gdbmi.Result, error
 	}
 	g.mu.Lock()
 	g.ev = events{}
+	moved := g.moved
+	g.moved = false
 	g.mu.Unlock()
+	if moved {
+		g.values.forget()
+	}
 	call, err := g.conn.Go(command)
 	if err != nil {
 		return gdbmi.Result{}, err
@@ -210,6 +222,9 @@ func (g *Backend) interrupt(over <-chan struct{}) {
 		run, running := g.runs, g.running
 		g.mu.Unlock()
 		if !running || told != run {
+			g.mu.Lock()
+			g.ev.interrupted = g.ev.interrupted || running
+			g.mu.Unlock()
 			if g.conn.Interrupt() != nil {
 				return
 			}
@@ -269,6 +284,8 @@ func (g *Backend) outcome() debugger.Outcome {
 	// No reason is given after a breakpoint whose commands begin with `silent`,
 	// either, but then there is no frame.
 	out.Edge = g.ev.edge || out.Why == "" && frame != nil
+	out.Cause = g.cause(g.ev.stop, out.Edge)
+	g.returned.variable = g.ev.stop.Text("gdb-result-var")
 	out.At.Location = location(frame)
 	out.At.Thread = number(g.ev.stop.Text("thread-id"))
 	return out

@@ -58,6 +58,13 @@ type Backend struct {
 	breaks  breakpoints
 	params  params
 
+	moved    bool     // guarded by mu: the program was resumed since values were read
+	returned returned // guarded by mu
+	values   values
+	helped   bool     // gdb has helper.py
+	filters  []string // numbers of the breakpoints that exception filters made
+	signals  []string // those that gdb stopped for before any filter was set
+
 	shown     string // the thread of the last stop shown, as gdb names its target
 	inCall    bool   // stopped inside a function that an expression called
 	quiet     bool
@@ -156,6 +163,8 @@ func (g *Backend) start(ctx context.Context) error {
 	g.mu.Lock()
 	g.ev, g.running, g.inCall = events{}, false, false
 	g.mu.Unlock()
+	g.values.lost()
+	g.helped, g.filters, g.signals = false, nil, nil
 	show := g.show()
 	conn, err := gdbmi.Start(gdbmi.Config{
 		Path: g.opts.Path, Args: args, Dir: g.opts.Dir,

@@ -17,8 +17,17 @@ func location(t gdbmi.Tuple) debugger.Location {
 		Function: t.Text("func"), File: t.Text("file"), FullName: t.Text("fullname"),
 		Line: number(t.Text("line")), Object: t.Text("from"),
 	}
-	l.Addr, _ = strconv.ParseUint(strings.TrimPrefix(t.Text("addr"), "0x"), 16, 64)
+	l.Addr = address(t.Text("addr"))
 	return l
+}
+
+// address reads 0x…, 0 for anything else.
+func address(s string) uint64 {
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // number reads a decimal number, 0 for anything else.
