@@ -100,7 +100,21 @@ func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) 
 		mine = t.ID == tid
 	}
 	at := p.at
-	for mine && at.AtBase() && !base.start {
+	for mine {
+		if !at.AtBase() {
+			w, err := s.loc.Window(ctx, base.r, at)
+			if err == nil {
+				return newWindow(w, base, p.event, tid), nil
+			}
+			if !errors.Is(err, locate.ErrAtBase) {
+				return nil, err
+			}
+			// The first arrival at the base's own address is the base, too: a
+			// breakpoint there gives this coordinate.
+		}
+		if base.start {
+			break
+		}
 		// The base itself: count from an earlier one of the slice.
 		i := s.index(base)
 		var prev *checkpoint
@@ -113,13 +127,6 @@ func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) 
 			return nil, err
 		}
 		base = prev
-	}
-	if mine && !at.AtBase() {
-		w, err := s.loc.Window(ctx, base.r, at)
-		if err != nil {
-			return nil, err
-		}
-		return newWindow(w, base, p.event, tid), nil
 	}
 	return s.beforeEvent(ctx, p.event, tid)
 }
