@@ -25,6 +25,7 @@
 //	output.go                        what the program printed
 //	place.go                         where `goto` goes; `when`
 //	inspect.go                       variables and breakpoints for front-ends
+//	view.go, drive.go                stacks, values, breakpoints, code and motions as values
 //	draw.go                          the drawn timeline (pure)
 //	search.go                        bisection over points of history (pure)
 //	reversewatch.go, change.go       reverse-watch, and its answer as a value

@@ -127,7 +127,7 @@ func (d *Debugger) Now(ctx context.Context) (Moment, error) {
 	m.Elapsed, m.All = d.tl.EventTime(m.Event), d.tl.EventTime(m.Events)
 	m.Part = d.part(m.Event, m.Elapsed)
 	if c, ok := d.tl.(Calendar); ok {
-		m.Clock = c.Began().Add(m.Elapsed)
+		m.Clock = c.Clock(m.Elapsed)
 	}
 	return m, nil
 }

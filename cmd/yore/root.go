@@ -49,6 +49,7 @@ func commands() []*cobra.Command {
 		newBisect(),
 		newGDB(),
 		newGdbserver(),
+		newDAP(),
 		newInfo(),
 		newDump(),
 		newLs(),

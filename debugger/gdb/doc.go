@@ -36,6 +36,11 @@
 //	place.go        frames, threads, source lines
 //	expr.go         what an expression means and its value
 //	inspect.go      variables and breakpoints, one by one
+//	view.go         stacks and values with their parts
+//	values.go       variable objects behind them
+//	run.go          the person's motions, and why they ended
+//	points.go       breakpoints by values; helper.py, their Python
+//	machine.go      memory and code
 //	names.go        names in expressions (pure)
 //	breakpoints.go  breakpoints and settings as gdb told of them (pure)
 //	recover.go      a new gdb in place of a dead one

@@ -52,22 +52,6 @@ func Serve(ctx context.Context, target gdbserver.Target, address string, opts gd
 }
 
 func (e *Endpoint) listen(address string) (net.Listener, error) {
-	if address != "" && !strings.Contains(address, "/") {
-		// Who may connect may do anything: "" as a host is this machine alone.
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, fmt.Errorf("listen on %s: want a socket's path with a slash, or HOST:PORT", address)
-		}
-		if host == "" {
-			host = "localhost"
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-		if err != nil {
-			return nil, err
-		}
-		e.Address = l.Addr().String()
-		return l, nil
-	}
 	if address == "" {
 		dir, err := os.MkdirTemp("", "yore-")
 		if err != nil {
@@ -75,13 +59,34 @@ func (e *Endpoint) listen(address string) (net.Listener, error) {
 		}
 		e.dir, address = dir, filepath.Join(dir, "gdb")
 	}
-	l, err := gdbserver.ListenUnix(address)
+	l, err := Listen(address)
 	if err != nil {
 		e.clean()
 		return nil, err
 	}
-	e.Address = address
+	e.Address = l.Addr().String()
 	return l, nil
+}
+
+// Listen listens at a socket's path, which has a slash, or at HOST:PORT. Who may
+// connect may do anything: a socket is this user's, and "" as a host is this
+// machine alone.
+func Listen(address string) (net.Listener, error) {
+	if strings.Contains(address, "/") {
+		l, err := gdbserver.ListenUnix(address)
+		if err != nil {
+			return nil, err
+		}
+		return l, nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: want a socket's path with a slash, or HOST:PORT", address)
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, port))
 }
 
 // Wait returns when serving has ended: nil when gdb killed the program or ctx was

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"yore/cmd/yore/internal/live"
+	"yore/debugger"
+	"yore/debugger/dap"
+	"yore/debugger/gdb"
+	"yore/debugger/session"
+	"yore/engine"
+	"yore/engine/gdbserver"
+)
+
+func newDAP() *cobra.Command {
+	var listen, log, hold string
+	var once bool
+	flags := &sessionFlags{}
+	cmd := &cobra.Command{
+		Use:   "dap [--listen HOST:PORT]",
+		Short: "a debug adapter, for editors",
+		Long: "dap speaks the Debug Adapter Protocol with an editor, on its standard input and output or on a port. The editor's\n" +
+			"launch configuration says what to debug: `program` with `args`, or `recording`. Configurations written for Delve\n" +
+			"and for Microsoft's C++ tools are understood. scripts/vscode has an extension and samples.",
+		Example: "  yore dap\n" +
+			"  yore dap --listen localhost:4711",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if hold != "" {
+				return dap.Hold(hold)
+			}
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return serveDAP(cmd, flags, listen, once, log)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "listen at `HOST:PORT`, or at a socket's path, instead of using stdin and stdout")
+	cmd.Flags().BoolVar(&once, "once", false, "with --listen: end after the first client")
+	cmd.Flags().StringVar(&log, "log", "", "write the messages to `FILE`")
+	cmd.Flags().StringVar(&hold, "hold", "", "hold this terminal for the adapter at `SOCKET`")
+	cmd.Flags().Lookup("hold").Hidden = true
+	cmd.Flags().StringVar(&flags.GDB, "gdb", "", "the gdb to use, a `PATH` or a name on PATH, when the configuration names none")
+	flags.registerCheckpoints(cmd.Flags())
+	return cmd
+}
+
+func serveDAP(cmd *cobra.Command, flags *sessionFlags, listen string, once bool, log string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	self, err := os.Executable()
+	if err != nil {
+		self = "" // then there is no terminal for the program
+	}
+	opts := dap.Options{
+		Self: self,
+		Open: func(ctx context.Context, l dap.Launch, front dap.Front) (*dap.Target, error) {
+			return openDAP(ctx, *flags, l, front)
+		},
+	}
+	if log != "" {
+		f, err := os.Create(log)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		defer f.Close()
+		opts.Log = f
+	}
+	if listen == "" {
+		err = dap.Serve(ctx, os.Stdin, os.Stdout, opts)
+	} else {
+		err = listenDAP(ctx, cmd.ErrOrStderr(), listen, once, opts)
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// listenDAP serves at an address. "" as a host is this machine alone: who may
+// connect may start programs.
+func listenDAP(ctx context.Context, errs io.Writer, address string, once bool, opts dap.Options) error {
+	l, err := live.Listen(address)
+	if err != nil {
+		return err
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+		fmt.Fprintf(errs, "yore: whoever can reach %s can run programs here\n", a)
+	}
+	fmt.Fprintf(errs, "yore: dap: listening at %s\n", l.Addr())
+	return dap.Listen(ctx, l, once, opts)
+}
+
+// openDAP opens what a launch configuration asks for.
+func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Front) (t *dap.Target, err error) {
+	var open closers
+	defer func() {
+		if err != nil {
+			open.close()
+		}
+	}()
+	if l.Backend != "" {
+		flags.Backend = l.Backend
+	}
+	if l.GDB != "" {
+		flags.GDB = l.GDB
+	}
+	if l.CheckpointEvery > 0 {
+		flags.CheckpointEvery = l.CheckpointEvery
+	}
+	if l.CheckpointMemory != "" {
+		if err := flags.CheckpointMemory.Set(l.CheckpointMemory); err != nil {
+			return nil, fmt.Errorf("checkpointMemory %s: %w", l.CheckpointMemory, err)
+		}
+	}
+	t = &dap.Target{Close: open.close}
+	var s *engine.Session
+	var exe string
+	if l.Recording != "" {
+		dir, err := recordingArg([]string{l.Recording})
+		if err != nil {
+			return nil, err
+		}
+		if s, err = engine.Open(ctx, dir, engine.Options{CheckpointMemory: int64(flags.CheckpointMemory)}); err != nil {
+			return nil, err
+		}
+		exe = s.ExecFile()
+		t.Notices = append(t.Notices, strings.TrimSpace(banner(dir, s)))
+	} else {
+		p, err := programDAP(&flags, l)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = launch(ctx, p, [3]*os.File{}); err != nil {
+			return nil, err
+		}
+		exe = p.Path
+		t.Terminal = s.Terminal()
+		t.PID = s.Current()
+	}
+	t.Name = filepath.Base(exe)
+	open.add(func() { s.Close() })
+	target := &live.Target{Session: s}
+	t.Live = target.Live
+	server, err := live.Serve(context.WithoutCancel(ctx), target, "", gdbserver.Options{})
+	if err != nil {
+		return nil, err
+	}
+	open.add(func() { server.Close() })
+	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{
+		Path: flags.GDB, Dir: l.Dir, Print: front.Print, OnRun: front.Running,
+	})
+	if err != nil {
+		return nil, err
+	}
+	open.add(back.Close)
+	if t.Debugger, err = debugger.New(ctx, back, session.New(s), front, debugger.Options{CanRerun: l.Recording == ""}); err != nil {
+		return nil, err
+	}
+	open.add(t.Debugger.Close)
+	if back.NoDebugInfo() {
+		t.Notices = append(t.Notices, t.Name+" has no debug information: there are instructions and symbols, but no lines or variables.")
+	}
+	return t, nil
+}
+
+// programDAP is the program of a launch configuration.
+func programDAP(f *sessionFlags, l dap.Launch) (live.Program, error) {
+	f.Cwd, f.Stdin, f.Stdout, f.Stderr, f.TTY = l.Dir, l.Stdin, l.Stdout, l.Stderr, l.TTY
+	f.Env = nil
+	for k, v := range l.Env {
+		if v == nil {
+			f.Env = append(f.Env, k)
+		} else {
+			f.Env = append(f.Env, k+"="+*v)
+		}
+	}
+	if err := f.check(); err != nil {
+		return live.Program{}, err
+	}
+	name := l.Program
+	if !filepath.IsAbs(name) && strings.Contains(name, "/") && l.Dir != "" {
+		// A relative path is the editor's, for which the program's directory is home.
+		if p := filepath.Join(l.Dir, name); exists(p) {
+			name = p
+		}
+	}
+	t, err := programTarget("dap", append([]string{name}, l.Args...))
+	if err != nil {
+		return live.Program{}, err
+	}
+	return f.program(t), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
