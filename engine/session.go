@@ -15,6 +15,7 @@ import (
 
 	"yore/engine/gdbserver"
 	"yore/engine/internal/locate"
+	"yore/engine/internal/ptrace"
 	"yore/engine/internal/record"
 	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
@@ -260,7 +261,10 @@ var (
 // pinThread keeps the calling thread, and the program that it launches, on one
 // CPU: a ptrace stop then is a switch on that CPU instead of a message to another.
 func pinThread() {
-	pinOnce.Do(func() { unix.SchedGetaffinity(0, &allowed) })
+	pinOnce.Do(func() {
+		unix.SchedGetaffinity(0, &allowed)
+		ptrace.Quiet() // it only saves time
+	})
 	var cpus []int
 	for i := range 1024 {
 		if allowed.IsSet(i) {
