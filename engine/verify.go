@@ -191,24 +191,23 @@ func verify(ctx context.Context, dir string, progress func(event, events int64),
 			last.Kill()
 		}
 	}()
+	limits := in.Limits
 	for _, want := range sums {
 		if want.Event >= v.Events {
 			break
 		}
+		from := r.Next
 		if err := advance(ctx, r, want.Event+1, v.Events, progress); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(d.images, func(e image.Entry) bool { return e.Event == want.Event })
-		if i >= 0 {
-			if in, err = d.info(d.images[i]); err != nil {
-				return err
-			}
+		if limits, err = d.limits(limits, from, want.Event); err != nil {
+			return err
 		}
 		f, err := r.Copy.Fork()
 		if err != nil {
 			return err
 		}
-		got, err := checker.Fingerprint(f, want.Event, in.Limits)
+		got, err := checker.Fingerprint(f, want.Event, limits)
 		if last != nil {
 			last.Kill()
 		}
@@ -222,6 +221,36 @@ func verify(ctx context.Context, dir string, progress func(event, events int64),
 		v.Checkpoints++
 	}
 	return advance(ctx, r, v.Events, v.Events, progress)
+}
+
+// limits returns the words that are no part of the state after event to, when had
+// are those before event from: the limits of counting stubs. An image has them, or
+// the events that installed the stubs.
+func (d *disk) limits(had []uint64, from, to int64) ([]uint64, error) {
+	for _, e := range slices.Backward(d.images) {
+		if e.Event > to || e.Event < from || e.Event == to && !startImage(&e) {
+			continue
+		}
+		in, err := d.info(e)
+		if err != nil {
+			return nil, err
+		}
+		had, from = in.Limits, e.Event+1
+		break
+	}
+	var failed error
+	err := d.log.Scan(from, to+1, trace.Filter{Kinds: []trace.Kind{trace.Stubs}}, func(_ int64, e *trace.Event) bool {
+		if e.Kind != trace.Stubs {
+			return true
+		}
+		stubs, err := replay.Decode(e.Info)
+		for _, s := range stubs {
+			had = append(slices.Clip(had), s.Limit)
+		}
+		failed = err
+		return err == nil
+	})
+	return had, errors.Join(failed, err)
 }
 
 // advance replays up to event to, in pieces between which progress is told.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"yore/cmd/yore/internal/inspect"
+	"yore/engine"
 	"yore/engine/timeline"
 	"yore/engine/trace"
 )
@@ -151,7 +152,7 @@ func recordingStatus(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case trace.IsBadInput(err), errors.As(err, &t) && t.Kind == problemForeign:
+	case engine.IsBadInput(err), errors.As(err, &t) && t.Kind == problemForeign:
 		return withStatus(exitData, err)
 	}
 	return withStatus(exitFailed, err)

@@ -54,6 +54,7 @@ func commands() []*cobra.Command {
 		newDump(),
 		newLs(),
 		newRm(),
+		newImage(),
 		newDoctor(),
 		newProbe(),
 		newVersion(),

@@ -176,6 +176,24 @@ func (r *Recording) UpdateMeta(change func(*Meta)) error {
 	return nil
 }
 
+// Claim makes sure that nobody else uses the recording, which was opened to be
+// read, until it is closed. Its error wraps ErrInUse when somebody does.
+func (r *Recording) Claim() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := error(unix.EBADF)
+	if r.lock != nil {
+		err = unix.Flock(int(r.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrInUse
+	}
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", r.dir, err)
+	}
+	return nil
+}
+
 // Truncated lists what the recording lost; it is empty when nothing was.
 func (r *Recording) Truncated() []*Truncated {
 	var out []*Truncated
