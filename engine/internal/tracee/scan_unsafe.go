@@ -2,6 +2,7 @@ package tracee
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -33,9 +34,14 @@ const (
 // anonymous memory and copied file pages, present or swapped.
 func anonymous(pagemap int, regions func() ([]Region, error)) (PageSet, error) {
 	var out PageSet
-	var vec [512]scanRegion
+	// The kernel is told the address of vec as a number: pinned, it is on the heap.
+	// A stack moves when it grows.
+	vec := new([512]scanRegion)
+	var pin runtime.Pinner
+	pin.Pin(vec)
+	defer pin.Unpin()
 	arg := scanArg{size: uint64(unsafe.Sizeof(scanArg{})), end: userspaceEnd,
-		vec: uint64(uintptr(unsafe.Pointer(&vec))), vecLen: uint64(len(vec)),
+		vec: uint64(uintptr(unsafe.Pointer(vec))), vecLen: uint64(len(vec)),
 		inverted: pageFile | pagePfnZero, mask: pageFile | pagePfnZero,
 		anyof: pagePresent | pageSwapped, returnFlags: pagePresent}
 	for {
