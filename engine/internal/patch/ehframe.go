@@ -1,6 +1,9 @@
 package patch
 
-import "sort"
+import (
+	"sort"
+	"strings"
+)
 
 // Call frame information: .eh_frame_hdr's sorted table leads to the FDE of an
 // address; the FDE has the function's bounds. Without a table of the usual
@@ -142,10 +145,11 @@ func (f *frameTable) list(m *Module) []span {
 
 // cie is what FDEs need of the last CIE seen.
 type cie struct {
-	at   uint64
-	ok   bool
-	enc  byte // encoding of the addresses
-	lsda byte // encoding of the pointer to the language's table, peOmit: none
+	at     uint64
+	ok     bool
+	enc    byte // encoding of the addresses
+	signal bool // of frames that the kernel makes
+	lsda   byte // encoding of the pointer to the language's table, peOmit: none
 	// pads is set by fde: the last FDE has such a table.
 	pads bool
 }
@@ -192,7 +196,27 @@ func (m *Module) fde(b []byte, at uint64, c *cie) (s span, next uint64, ok bool)
 		v, _, ok := encoded(b[p+1:], c.lsda&0x0f, 0, 0)
 		c.pads = !ok || v != 0
 	}
-	return span{lo, lo + size}, next, true
+	s = span{lo, lo + size}
+	if c.signal {
+		s, ok = m.restorer(s)
+	}
+	return s, next, ok
+}
+
+// restorer returns what a signal frame's record s is really about. By convention
+// such a record begins a byte early, in whatever lies before the code that a
+// handler returns to, so that unwinders which look up the address before find it.
+// Only code that is known is believed: mov $15, %rax; syscall.
+func (m *Module) restorer(s span) (span, bool) {
+	const code = "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"
+	b := m.read(s.lo, uint64(len(code))+1)
+	switch {
+	case strings.HasPrefix(string(b), code):
+		return s, true
+	case len(b) > 0 && string(b[1:]) == code && s.hi > s.lo+1:
+		return span{s.lo + 1, s.hi}, true
+	}
+	return span{}, false
 }
 
 // cie parses the CIE at address at; the result's ok is false when it is not
@@ -244,6 +268,7 @@ func (m *Module) cie(at uint64) (c cie) {
 	leb() // length of the augmentation data
 	for _, x := range a[1:] {
 		if x == 'S' || x == 'B' {
+			c.signal = c.signal || x == 'S'
 			continue
 		}
 		if p >= len(b) {

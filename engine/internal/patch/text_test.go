@@ -325,3 +325,32 @@ func TestSweepDoubtsUnreached(t *testing.T) {
 		t.Error("padding makes a function doubtful")
 	}
 }
+
+// TestRestorer: a signal frame's record begins before the code that it is about.
+func TestRestorer(t *testing.T) {
+	f := build(t, "restorer.S", "-nostdlib", "-static", "-Wl,--eh-frame-hdr")
+	e, err := elf.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ss, err := e.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range ss {
+		if s.Name != "restorer" {
+			continue
+		}
+		text := loadText(t, f)
+		lo, hi, ok := text.Func(s.Value)
+		if !ok || lo != s.Value || hi != s.Value+s.Size {
+			t.Errorf("got %#x to %#x, %v; want %#x to %#x", lo, hi, ok, s.Value, s.Value+s.Size)
+		}
+		if lo, _, ok := text.Func(s.Value - 1); ok {
+			t.Errorf("the byte before is in a function at %#x", lo)
+		}
+		return
+	}
+	t.Fatal("no symbol restorer")
+}
