@@ -24,7 +24,7 @@ const importRule = `
 	NONE < engine/trace, engine/image, engine/syscalls, engine/internal/ptrace, engine/gdbserver/agent,
 	       gdbmi, testprogs/*, scripts/*;
 
-	engine/trace < engine/timeline;
+	engine/trace < engine/timeline, engine/bundle;
 	engine/timeline, engine/gdbserver/agent < engine/gdbserver;
 
 	engine/timeline, engine/image, engine/syscalls, engine/internal/ptrace < engine/internal/*;
