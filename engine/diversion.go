@@ -225,6 +225,21 @@ func (s *Session) runDiversion(ctx context.Context, tid int) (timeline.Stop, err
 	}
 }
 
+// foreign reports whether a call made by somebody else's code would learn of this
+// machine, or disturb the engine's pages.
+func foreign(nr uint64, a [6]uint64) bool {
+	switch nr {
+	case unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_MADVISE:
+		return replay.TouchesEngine(a[0], a[1])
+	case unix.SYS_MREMAP:
+		return replay.TouchesEngine(a[0], max(a[1], a[2])) || replay.TouchesEngine(a[4], a[2])
+	case unix.SYS_BRK, unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_TIME, unix.SYS_GETRANDOM, unix.SYS_SCHED_YIELD,
+		unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_WRITE, unix.SYS_FSTAT, unix.SYS_FUTEX:
+		return false
+	}
+	return true
+}
+
 // divertedCall handles a system call of a diversion, at whose entry c is.
 func (s *Session) divertedCall(c *tracee.Copy) error {
 	x := *c.Regs()
@@ -233,6 +248,11 @@ func (s *Session) divertedCall(c *tracee.Copy) error {
 	nr := x.Orig_rax
 	ret := -int64(unix.EPERM)
 	var err error
+	if s.opts.Confined && foreign(nr, a) {
+		x.Rax = uint64(ret)
+		c.SetRegs(x)
+		return nil
+	}
 	switch nr {
 	case unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_MREMAP, unix.SYS_MADVISE, unix.SYS_BRK,
 		unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_TIME, unix.SYS_GETRANDOM,

@@ -26,6 +26,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.confined = opts.Confined
 	s := newSession(opts)
 	s.disk, s.log, s.env = d, d.log, d.env
 	m := d.rec.Meta()

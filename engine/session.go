@@ -42,6 +42,10 @@ type Options struct {
 	// of what the machine or the container allows.
 	CheckpointEvery  time.Duration
 	CheckpointMemory int64
+	// Confined, on opening a recording: it comes from somebody else. Its program
+	// runs under a filter that kills it when it makes a system call by itself, and
+	// functions called in it get nothing of this machine.
+	Confined bool
 }
 
 // ErrClosed is returned by methods of a closed session.

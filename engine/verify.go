@@ -28,6 +28,7 @@ type disk struct {
 	contents snapshot.Contents
 	env      *replay.Env
 	log      *history
+	confined bool // Options.Confined
 }
 
 // history is a log, or the part of it that can be replayed.
@@ -113,7 +114,7 @@ func (d *disk) restore(e image.Entry) (*tracee.Copy, *snapshot.Info, error) {
 		return nil, nil, err
 	}
 	defer im.Close()
-	c, in, err := snapshot.Restore(im, &d.contents)
+	c, in, err := snapshot.Restore(im, &d.contents, d.confined)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -152,24 +153,26 @@ type Verified struct {
 
 // Verify replays the recording in dir from its beginning to its end and compares
 // the program's state with every fingerprint. A difference is a *Divergence.
-// progress, when not nil, is told the event that replay has come to.
-func Verify(ctx context.Context, dir string, progress func(event, events int64)) (v Verified, err error) {
+// progress, when not nil, is told the event that replay has come to. confined is
+// Options.Confined.
+func Verify(ctx context.Context, dir string, confined bool, progress func(event, events int64)) (v Verified, err error) {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- verify(ctx, dir, progress, &v)
+		done <- verify(ctx, dir, confined, progress, &v)
 	}()
 	err = <-done
 	return v, err
 }
 
-func verify(ctx context.Context, dir string, progress func(event, events int64), v *Verified) error {
+func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) error {
 	pinThread()
 	d, err := openDisk(dir)
 	if err != nil {
 		return err
 	}
 	defer d.close()
+	d.confined = confined
 	sums, _, err := d.rec.Fingerprints()
 	if err != nil {
 		return err

@@ -119,17 +119,17 @@ func (b *bisector) answer(stdout, stderr io.Writer, t target) error {
 
 // find opens the target, which then stands at its end, and asks.
 func (b *bisector) find(ctx context.Context, t target) (c debugger.Change, err error) {
-	s, exe, err := b.open(ctx, t)
+	s, exe, files, release, err := b.open(ctx, t)
 	if err != nil {
 		return c, err
 	}
-	defer s.Close()
+	defer release()
 	server, err := live.Serve(ctx, &live.Target{Session: s}, "", gdbserver.Options{})
 	if err != nil {
 		return c, err
 	}
 	defer server.Close()
-	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{Path: b.session.GDB, NoInit: b.nx})
+	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{Path: b.session.GDB, NoInit: b.nx, Files: files})
 	if err != nil {
 		return c, err
 	}
@@ -139,17 +139,27 @@ func (b *bisector) find(ctx context.Context, t target) (c debugger.Change, err e
 		return c, err
 	}
 	defer d.Close()
-	return d.Bisect(ctx, b.question)
+	c, err = d.Bisect(ctx, b.question)
+	c.Location.FullName = files.Original(c.Location.FullName)
+	for i := range c.Backtrace {
+		c.Backtrace[i].FullName = files.Original(c.Backtrace[i].FullName)
+	}
+	return c, err
 }
 
-// open opens a recording, or runs a program to its end.
-func (b *bisector) open(ctx context.Context, t target) (s *engine.Session, exe string, err error) {
+// open opens a recording, or runs a program to its end. The caller releases it.
+func (b *bisector) open(ctx context.Context, t target) (s *engine.Session, exe string, files gdb.Files, release func(), err error) {
 	if t.Recording != "" {
-		s, err = engine.Open(ctx, t.Recording, engine.Options{CheckpointMemory: int64(b.session.CheckpointMemory)})
+		rec, err := openPath(t.Recording)
 		if err != nil {
-			return nil, "", err
+			return nil, "", files, nil, err
 		}
-		return s, s.ExecFile(), nil
+		s, err = rec.open(ctx, engine.Options{CheckpointMemory: int64(b.session.CheckpointMemory)})
+		if err != nil {
+			rec.close()
+			return nil, "", files, nil, err
+		}
+		return s, rec.exe(s), rec.files(&b.session), func() { s.Close(); rec.close() }, nil
 	}
 	p := b.session.program(t)
 	std := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
@@ -157,13 +167,13 @@ func (b *bisector) open(ctx context.Context, t target) (s *engine.Session, exe s
 		std[1] = os.Stderr
 	}
 	if s, err = launch(ctx, p, std); err != nil {
-		return nil, "", err
+		return nil, "", files, nil, err
 	}
 	if err = runOut(ctx, s); err != nil {
 		s.Close()
-		return nil, "", fmt.Errorf("run %s: %w", p.Args[0], err)
+		return nil, "", files, nil, fmt.Errorf("run %s: %w", p.Args[0], err)
 	}
-	return s, p.Path, nil
+	return s, p.Path, files, func() { s.Close() }, nil
 }
 
 // runOut lets a program run to its end. Its signals are its own.

@@ -127,16 +127,18 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 	t = &dap.Target{Close: open.close}
 	var s *engine.Session
 	var exe string
+	var files gdb.Files
 	if l.Recording != "" {
-		dir, err := recordingArg([]string{l.Recording})
+		rec, err := openRecorded([]string{l.Recording})
 		if err != nil {
 			return nil, err
 		}
-		if s, err = engine.Open(ctx, dir, engine.Options{CheckpointMemory: int64(flags.CheckpointMemory)}); err != nil {
+		open.add(rec.close)
+		if s, err = rec.open(ctx, engine.Options{CheckpointMemory: int64(flags.CheckpointMemory)}); err != nil {
 			return nil, err
 		}
-		exe = s.ExecFile()
-		t.Notices = append(t.Notices, strings.TrimSpace(banner(dir, s)))
+		exe, files = rec.exe(s), rec.files(&flags)
+		t.Notices = append(t.Notices, strings.TrimSpace(banner(rec, s)))
 	} else {
 		p, err := programDAP(&flags, l)
 		if err != nil {
@@ -159,7 +161,7 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 	}
 	open.add(func() { server.Close() })
 	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{
-		Path: flags.GDB, Dir: l.Dir, Print: front.Print, OnRun: front.Running,
+		Path: flags.GDB, Dir: l.Dir, Files: files, Print: front.Print, OnRun: front.Running,
 	})
 	if err != nil {
 		return nil, err

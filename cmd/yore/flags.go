@@ -23,6 +23,8 @@ type sessionFlags struct {
 	Env              []string
 	CheckpointEvery  time.Duration
 	CheckpointMemory byteSize
+	DebugDirs        []string
+	SourceDirs       []string
 }
 
 func (f *sessionFlags) register(fs *pflag.FlagSet) {
@@ -36,6 +38,8 @@ func (f *sessionFlags) register(fs *pflag.FlagSet) {
 func (f *sessionFlags) registerReplay(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Backend, "backend", "auto", "the debugger behind the prompt: `gdb|delve|auto`")
 	fs.StringVar(&f.GDB, "gdb", "", "the gdb to use, a `PATH` or a name on PATH")
+	fs.StringArrayVar(&f.DebugDirs, "debug-dir", nil, "look for debug files in `DIR` too, by build-id as in /usr/lib/debug; repeatable")
+	fs.StringArrayVar(&f.SourceDirs, "source-dir", nil, "look for sources in `DIR` too; repeatable")
 	f.registerCheckpoints(fs)
 }
 

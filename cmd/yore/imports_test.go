@@ -27,6 +27,7 @@ const importRule = `
 	engine/trace < engine/timeline, engine/bundle;
 	engine/timeline, engine/gdbserver/agent < engine/gdbserver;
 
+	engine/timeline, engine/image, engine/bundle < engine/pack;
 	engine/timeline, engine/image, engine/syscalls, engine/internal/ptrace < engine/internal/*;
 	engine/internal/*, engine/gdbserver < engine;
 
@@ -35,7 +36,7 @@ const importRule = `
 	debugger < debugger/session, debugger/delve;
 	debugger, debugger/session, debugger/gdb, debugger/delve < debugger/repl, debugger/dap, tui;
 
-	debugger/repl, debugger/dap, tui < cmd/*;
+	engine/pack, debugger/repl, debugger/dap, tui < cmd/*;
 
 	engine, gdbmi, testprogs/* < scripts/bench;
 	testprogs/* < scripts/conformance;

@@ -265,11 +265,12 @@ func newVerify() *cobra.Command {
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := recordingArg(args)
+			r, err := openRecorded(args)
 			if err != nil {
 				return err
 			}
-			v, err := engine.Verify(context.Background(), dir, nil)
+			defer r.close()
+			v, err := r.verify(context.Background())
 			var d *engine.Divergence
 			switch {
 			case errors.As(err, &d):

@@ -8,6 +8,7 @@ import (
 
 	"yore/cmd/yore/internal/inspect"
 	"yore/engine"
+	"yore/engine/bundle"
 	"yore/engine/timeline"
 	"yore/engine/trace"
 )
@@ -118,11 +119,12 @@ func newDump() *cobra.Command {
 				}
 				*f.event = p.Event
 			}
-			dir, err := recordingArg(args)
+			r, err := openRecorded(args)
 			if err != nil {
 				return err
 			}
-			return recordingStatus(inspect.Dump(cmd.OutOrStdout(), dir, a, b))
+			defer r.close()
+			return recordingStatus(inspect.Dump(cmd.OutOrStdout(), r.dir, a, b))
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the first position `POS`, from the start if left out")
@@ -130,8 +132,8 @@ func newDump() *cobra.Command {
 	return cmd
 }
 
-// recordingArg is the directory of the recording that a command's only
-// argument names.
+// recordingArg is the directory of the recording, or the bundle, that a command's
+// only argument names.
 func recordingArg(args []string) (string, error) {
 	s, err := newSniffer()
 	if err != nil {
@@ -152,7 +154,7 @@ func recordingStatus(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case engine.IsBadInput(err), errors.As(err, &t) && t.Kind == problemForeign:
+	case engine.IsBadInput(err), bundle.IsBadInput(err), errors.As(err, &t) && t.Kind == problemForeign:
 		return withStatus(exitData, err)
 	}
 	return withStatus(exitFailed, err)

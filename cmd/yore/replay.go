@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,11 +40,11 @@ func newReplay() *cobra.Command {
 			if err := r.session.check(); err != nil {
 				return err
 			}
-			dir, err := recordingArg(args)
+			path, err := recordingArg(args)
 			if err != nil {
 				return err
 			}
-			status, err := r.run(dir)
+			status, err := r.run(path)
 			switch {
 			case errors.Is(err, repl.ErrFailed):
 				return exited(exitFailed)
@@ -63,13 +62,18 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-// run debugs the recording in dir and returns the recorded program's status.
-func (r *replayer) run(dir string) (status int, err error) {
+// run debugs a recording, or a bundle, and returns the recorded program's status.
+func (r *replayer) run(path string) (status int, err error) {
 	var open closers
 	defer open.close()
 	ctx, release := untilTerminated(open.close)
 	defer release()
-	s, err := engine.Open(ctx, dir, engine.Options{CheckpointMemory: int64(r.session.CheckpointMemory)})
+	rec, err := openPath(path)
+	if err != nil {
+		return 0, err
+	}
+	open.add(rec.close)
+	s, err := rec.open(ctx, engine.Options{CheckpointMemory: int64(r.session.CheckpointMemory)})
 	if err != nil {
 		return 0, recordingStatus(err)
 	}
@@ -87,7 +91,7 @@ func (r *replayer) run(dir string) (status int, err error) {
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
 	open.add(prompt.Close)
-	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, s.ExecFile(), server.Address)
+	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, rec.exe(s), server.Address, rec.files(&r.session))
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +102,7 @@ func (r *replayer) run(dir string) (status int, err error) {
 	}
 	open.add(d.Close)
 	if !r.prompt.Quiet {
-		prompt.Print(banner(dir, s))
+		prompt.Print(banner(rec, s))
 	}
 	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error {
 		if r.at == "" {
@@ -110,10 +114,10 @@ func (r *replayer) run(dir string) (status int, err error) {
 }
 
 // banner says what was recorded, and how it ended.
-func banner(dir string, s *engine.Session) string {
+func banner(rec *recorded, s *engine.Session) string {
 	m := s.Meta()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, recorded %s, %d events; %s.\n", filepath.Base(dir), inspect.Printable(inspect.Command(trace.Strings(m.Args))),
+	fmt.Fprintf(&b, "%s: %s, recorded %s, %d events; %s.\n", rec.name(), inspect.Printable(inspect.Command(trace.Strings(m.Args))),
 		m.Began.Local().Format("2006-01-02 15:04:05"), s.Events()+1, m.Ended)
 	for _, c := range s.Cut() {
 		fmt.Fprintf(&b, "The recording was cut short: %s.\n", c)

@@ -50,6 +50,7 @@ func commands() []*cobra.Command {
 		newGDB(),
 		newGdbserver(),
 		newDAP(),
+		newPack(),
 		newInfo(),
 		newDump(),
 		newLs(),

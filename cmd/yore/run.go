@@ -114,7 +114,7 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
 	open.add(prompt.Close)
-	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, p.Path, server.Address)
+	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, p.Path, server.Address, gdb.Files{})
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +149,7 @@ func (b *beginning) Execute(ctx context.Context, line string) error {
 }
 
 // startGDB starts gdb behind a prompt.
-func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl.REPL, exe, socket string) (*gdb.Backend, error) {
+func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl.REPL, exe, socket string, files gdb.Files) (*gdb.Backend, error) {
 	var early []string
 	for _, s := range p.Early {
 		if s.File != "" {
@@ -159,7 +159,7 @@ func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl
 		}
 	}
 	b, err := gdb.Start(ctx, exe, socket, gdb.Options{
-		Path: f.GDB, NoInit: p.NX, PreExec: early, Print: prompt.Print, OnRun: prompt.Running,
+		Path: f.GDB, NoInit: p.NX, PreExec: early, Files: files, Print: prompt.Print, OnRun: prompt.Running,
 	})
 	return b, withStatus(exitMachine, err)
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yore/engine/bundle"
 	"yore/engine/trace"
 )
 
@@ -17,7 +18,7 @@ import (
 type target struct {
 	Path      string   // the program's file, absolute
 	Args      []string // the program's argv, Args[0] as it was typed
-	Recording string   // the recording's directory
+	Recording string   // the recording's directory, or a bundle
 }
 
 // sniffer decides what TARGET is. It looks at files and at nothing else of the
@@ -73,7 +74,7 @@ func (s sniffer) any(words []string) (target, error) {
 		return s.program(words)
 	}
 	name := words[0]
-	if dir := s.abs(name); name != "" && trace.IsRecording(dir) {
+	if dir := s.abs(name); name != "" && (trace.IsRecording(dir) || isBundle(dir)) {
 		return target{Recording: resolve(dir)}, nil
 	}
 	if name == trace.Latest {
@@ -89,11 +90,11 @@ func (s sniffer) any(words []string) (target, error) {
 	return t, err
 }
 
-// recording resolves the name of a recording: a directory, or a name in the
-// store; "" is `latest`.
+// recording resolves the name of a recording: a directory, a bundle, or a name in
+// the store; "" is `latest`.
 func (s sniffer) recording(name string) (string, error) {
 	path := s.abs(name)
-	if name != "" && trace.IsRecording(path) {
+	if name != "" && (trace.IsRecording(path) || isBundle(path)) {
 		return resolve(path), nil
 	}
 	bare := !strings.Contains(name, "/")
@@ -118,6 +119,18 @@ func (s sniffer) recording(name string) (string, error) {
 		return "", &targetError{problemForeign, path, name + ": is a directory, but not a recording"}
 	}
 	return "", &targetError{problemForeign, path, name + ": is not a recording"}
+}
+
+// isBundle reports whether path is a file that is, or was before it was damaged, a
+// bundle.
+func isBundle(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	return err == nil && st.Mode().IsRegular() && bundle.Sniff(f, st.Size())
 }
 
 // resolve follows links, so that `latest` keeps meaning what it meant.

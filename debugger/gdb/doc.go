@@ -43,6 +43,7 @@
 //	machine.go      memory and code
 //	names.go        names in expressions (pure)
 //	breakpoints.go  breakpoints and settings as gdb told of them (pure)
+//	elsewhere.go    files that are not where the program says
 //	recover.go      a new gdb in place of a dead one
 //
 // Threads: a Backend takes one call at a time, from any goroutine.

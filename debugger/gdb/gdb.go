@@ -27,6 +27,7 @@ type Options struct {
 	PreExec []string // -iex commands, executed before anything is loaded, after .gdbinit
 	Dir     string   // working directory, "" for ours
 	Env     []string // added to our environment, K=V
+	Files   Files    // where files are, when not where the program says
 	// Print shows gdb's console output to the person. It is called from one
 	// goroutine at a time.
 	Print func(text string)
@@ -157,7 +158,7 @@ func (g *Backend) start(ctx context.Context) error {
 		// Before a file is loaded, which the person's init file may do.
 		args = append(args, "-iex", "set debuginfod enabled off")
 	}
-	for _, c := range g.opts.PreExec {
+	for _, c := range append(g.opts.Files.early(), g.opts.PreExec...) {
 		args = append(args, "-iex", c)
 	}
 	g.mu.Lock()
@@ -201,12 +202,15 @@ func (g *Backend) settle(ctx context.Context, show func()) error {
 	}
 	for _, s := range []string{
 		"mi-async off", "non-stop off", "schedule-multiple off", "pagination off", "confirm off", "width 0", "height 0",
-		"sysroot /", "breakpoint always-inserted on", "remotetimeout 10000", "remotecache on", "can-use-hw-watchpoints 1",
+		"breakpoint always-inserted on", "remotetimeout 10000", "remotecache on", "can-use-hw-watchpoints 1",
 	} {
 		// A gdb that does not know one of them works without.
 		if _, err := g.send(ctx, "-gdb-set "+s); err != nil && gone(err) {
 			return err
 		}
+	}
+	if err := g.locate(ctx); err != nil {
+		return err
 	}
 	g.mu.Lock()
 	g.params.forget() // they are ours, not the person's

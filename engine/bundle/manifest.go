@@ -44,6 +44,7 @@ type File struct {
 	// Paths are the absolute paths by which it was known.
 	Paths   []trace.Str `json:"paths"`
 	Size    int64       `json:"size"`
+	MtimeNS int64       `json:"mtime_ns,omitempty"`
 	BuildID string      `json:"build_id,omitempty"`
 }
 
@@ -51,7 +52,8 @@ type File struct {
 type Part struct {
 	Path    trace.Str `json:"path"` // absolute, or as the debug information has it
 	Size    int64     `json:"size"`
-	BuildID string    `json:"build_id,omitempty"`
+	MtimeNS int64     `json:"mtime_ns,omitempty"`
+	BuildID string    `json:"build_id,omitempty"` // of the binary that it describes
 }
 
 // LeftOut is a file that is not in the bundle.

@@ -77,7 +77,59 @@ func (r *Runner) Apply() error {
 	return nil
 }
 
+// TouchesEngine reports whether a range of memory, whose length is rounded up to
+// pages, has to do with the engine's own pages or does not fit into memory.
+func TouchesEngine(addr, n uint64) bool {
+	end := addr + pageUp(n)
+	return end < addr || n > end || addr < tracee.EngineEnd && end > tracee.EngineCode
+}
+
+// guard refuses an event that would change the engine's pages: no recorder writes
+// one, and what is there executes system calls.
+func (r *Runner) guard(e *trace.Event) error {
+	bad := func(addr, n uint64) error {
+		return fmt.Errorf("replay: event %d changes memory of the engine at %#x+%#x", r.Next, addr, n)
+	}
+	for _, w := range e.Writes {
+		if TouchesEngine(w.Addr, uint64(len(w.Data))) {
+			return bad(w.Addr, uint64(len(w.Data)))
+		}
+	}
+	for _, m := range e.Maps {
+		if TouchesEngine(m.Addr, m.Len) {
+			return bad(m.Addr, m.Len)
+		}
+	}
+	// A call that failed for memory that is not mapped has done its work up to there.
+	if e.Kind != trace.Syscall && e.Kind != trace.Leave || e.Ret < 0 && e.Ret != -int64(unix.ENOMEM) {
+		return nil
+	}
+	a := e.Args
+	switch e.NR {
+	case unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_PKEY_MPROTECT, unix.SYS_MADVISE:
+		if TouchesEngine(a[0], a[1]) {
+			return bad(a[0], a[1])
+		}
+	case unix.SYS_MREMAP:
+		if e.Ret < 0 {
+			return nil
+		}
+		if TouchesEngine(a[0], a[1]) || TouchesEngine(uint64(e.Ret), a[2]) {
+			return bad(a[0], a[1])
+		}
+	case unix.SYS_BRK:
+		lo, hi := min(r.Brk, uint64(e.Ret)), max(r.Brk, uint64(e.Ret))
+		if r.Brk != 0 && TouchesEngine(lo, hi-lo) {
+			return bad(lo, hi-lo)
+		}
+	}
+	return nil
+}
+
 func (r *Runner) apply(e *trace.Event) error {
+	if err := r.guard(e); err != nil {
+		return err
+	}
 	if NeedsRestore(e) {
 		return r.restore()
 	}

@@ -81,6 +81,11 @@ func Decode(b []byte) ([]Stub, error) {
 		for i, p := range []*uint64{&x.Addr, &x.Hit, &x.Counter, &x.Limit, &x.Data, &x.Lo, &x.Hi} {
 			*p = binary.LittleEndian.Uint64(b[8*i:])
 		}
+		for _, at := range []uint64{x.Counter, x.Limit, x.Data} {
+			if TouchesEngine(at, 16) {
+				return nil, fmt.Errorf("stubs: one of %#x counts at %#x", x.Addr, at)
+			}
+		}
 		orig := int(b[fixed-1])
 		if b = b[fixed:]; len(b) < orig+1 || len(b) < orig+1+16*int(b[orig]) {
 			return nil, fmt.Errorf("stubs: one of %#x is cut short", x.Addr)

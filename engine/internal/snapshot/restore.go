@@ -17,12 +17,19 @@ const (
 	minMapped = 64 << 10 // shorter ones are copied
 	maxFiles  = 400      // files that are handed to the helper
 	taskSize  = 0x7ffffffff000
+	maxObject = 1 << 40 // bytes of memory that mappings share
 )
 
 // Restore makes a process from an image. contents opens the files that the
-// image refers to. It belongs to the tracing thread.
-func Restore(im *image.Image, contents *Contents) (*tracee.Copy, *Info, error) {
+// image refers to. A confined process is killed when it makes a system call by
+// itself (confine.go). It belongs to the tracing thread.
+func Restore(im *image.Image, contents *Contents, confined bool) (*tracee.Copy, *Info, error) {
 	c, in, err := restore(im, contents)
+	if err == nil && confined {
+		if err = confine(c); err != nil {
+			c.Kill()
+		}
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("restore image %d: %w", im.ID, err)
 	}
@@ -80,6 +87,13 @@ func check(im *image.Image, in *Info) error {
 		r := &im.Regions[i]
 		if r.End() > taskSize || r.Addr < tracee.EngineEnd && r.End() > tracee.EngineCode {
 			return fmt.Errorf("region %#x+%#x cannot be mapped", r.Addr, r.Len)
+		}
+	}
+	for i := range in.Views {
+		v := &in.Views[i]
+		if v.Lo >= v.Hi || v.Hi > taskSize || v.Off > maxObject || v.Hi-v.Lo > maxObject ||
+			im.Region(v.Lo) == nil || v.Lo < tracee.EngineEnd && v.Hi > tracee.EngineCode {
+			return fmt.Errorf("view %#x-%#x cannot be made", v.Lo, v.Hi)
 		}
 	}
 	return nil

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"yore/cmd/yore/internal/inspect"
+	"yore/engine/pack"
+)
+
+// packFlags are the flags of `pack`.
+type packFlags struct {
+	output    string
+	note      string
+	noSources bool
+	noDebug   bool
+}
+
+func newPack() *cobra.Command {
+	f := &packFlags{}
+	cmd := &cobra.Command{
+		Use:   "pack [FLAGS] [RECORDING]",
+		Short: "put a recording into one file that opens anywhere",
+		Long: "pack writes a bundle: the recording with the program, its libraries, separate debug files and the sources\n" +
+			"that the debug information names. `yore replay FILE` opens it on another machine, without any of those there.\n" +
+			"RECORDING is a directory or a name in the store; left out, it is the latest.",
+		Example:           "  yore pack\n  yore pack -o crash.yore.zip --note 'only with two workers' server-3",
+		Args:              atMost(1),
+		ValidArgsFunction: completeRecordings,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := recordingArg(args)
+			if err != nil {
+				return err
+			}
+			if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+				return usagef("%s is a bundle already", dir)
+			}
+			out := f.output
+			if out == "" {
+				out = filepath.Base(dir) + bundleSuffix
+			}
+			return packTo(cmd.OutOrStdout(), dir, out, f.options())
+		},
+	}
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "the bundle's `FILE`; by default the recording's name with "+bundleSuffix)
+	cmd.Flags().StringVar(&f.note, "note", "", "a remark for whoever opens it, `TEXT`")
+	cmd.Flags().BoolVar(&f.noSources, "no-sources", false, "leave the sources out")
+	cmd.Flags().BoolVar(&f.noDebug, "no-debug", false, "leave separate debug files out")
+	return cmd
+}
+
+// bundleSuffix is what bundles' names end in.
+const bundleSuffix = ".yore.zip"
+
+func (f *packFlags) options() pack.Options {
+	return pack.Options{Yore: versionLine(), Note: f.note, NoSources: f.noSources, NoDebug: f.noDebug}
+}
+
+// packTo packs a recording's directory and says what came of it.
+func packTo(w io.Writer, dir, out string, o pack.Options) error {
+	p, err := pack.Pack(dir, out, o)
+	if err != nil {
+		return recordingStatus(err)
+	}
+	_, err = io.WriteString(w, packedText(p))
+	return err
+}
+
+// advised is the size of a bundle above which a person is told what makes it large.
+const advised = 25 << 20
+
+// packedText says what a bundle came to.
+func packedText(p *pack.Packed) string {
+	text := fmt.Sprintf("bundle: %s, %s\n", p.Path, inspect.Size(p.Size))
+	if p.Size <= advised {
+		return text
+	}
+	text += "It is larger than most trackers take (25 MB):\n"
+	var names []string
+	for name := range p.Parts {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return int(min(1, max(-1, p.Parts[b]-p.Parts[a]))) })
+	for _, name := range names {
+		if p.Parts[name] < 1<<20 {
+			continue
+		}
+		text += fmt.Sprintf("  %8s  %s%s\n", inspect.Size(p.Parts[name]), name, smaller[name])
+	}
+	return text
+}
+
+// smaller says how a part is made smaller.
+var smaller = map[string]string{
+	pack.PartDebug:   ": --no-debug leaves them out; a receiver with DEBUGINFOD_URLS or --debug-dir has them",
+	pack.PartSources: ": --no-sources leaves them out",
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"yore/debugger/gdb"
+	"yore/engine"
+	"yore/engine/pack"
+)
+
+// recorded is a recording that a command has been given: a directory, or a bundle
+// that was unpacked.
+type recorded struct {
+	path   string       // as it was given, absolute
+	dir    string       // of the recording
+	bundle *pack.Opened // nil when it was a directory
+}
+
+// openRecorded opens what a command's only argument names. The caller closes it.
+func openRecorded(args []string) (*recorded, error) {
+	path, err := recordingArg(args)
+	if err != nil {
+		return nil, err
+	}
+	return openPath(path)
+}
+
+// openPath opens a recording's directory or a bundle.
+func openPath(path string) (*recorded, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return &recorded{path: path, dir: path}, nil
+	}
+	b, err := pack.Open(path, privateParents()...)
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return nil, withStatus(exitMachine, err)
+	case err != nil:
+		return nil, recordingStatus(err)
+	}
+	return &recorded{path: path, dir: b.Recording, bundle: b}, nil
+}
+
+// privateParents are where bundles may be unpacked: the store, as far as there is
+// one, and where temporary files go.
+func privateParents() []string {
+	var out []string
+	if s, err := openStore(); err == nil {
+		out = append(out, s.Dir)
+	}
+	return append(out, os.TempDir())
+}
+
+// close removes what was unpacked.
+func (r *recorded) close() {
+	if r.bundle != nil {
+		r.bundle.Close()
+	}
+}
+
+// name is what to call it.
+func (r *recorded) name() string { return filepath.Base(r.path) }
+
+// open opens a session on it.
+func (r *recorded) open(ctx context.Context, o engine.Options) (*engine.Session, error) {
+	o.Confined = r.bundle != nil
+	return engine.Open(ctx, r.dir, o)
+}
+
+// verify replays all of it.
+func (r *recorded) verify(ctx context.Context) (engine.Verified, error) {
+	return engine.Verify(ctx, r.dir, r.bundle != nil, nil)
+}
+
+// exe is where the program's executable is now.
+func (r *recorded) exe(s *engine.Session) string {
+	if r.bundle != nil {
+		return r.bundle.Path(s.ExecFile())
+	}
+	return s.ExecFile()
+}
+
+// files says where gdb finds what belongs to the program.
+func (r *recorded) files(f *sessionFlags) gdb.Files {
+	out := gdb.Files{Debug: absolute(f.DebugDirs), Sources: absolute(f.SourceDirs)}
+	if b := r.bundle; b != nil {
+		out.Foreign, out.Root, out.Libraries = true, b.Root, b.Libraries
+		out.Debug = append([]string{b.Debug}, out.Debug...)
+		for _, top := range b.SourceTops {
+			out.Moved = append(out.Moved, gdb.Moved{From: "/" + top, To: filepath.Join(b.Source, top)})
+		}
+	}
+	return out
+}
+
+func absolute(paths []string) []string {
+	var out []string
+	for _, p := range paths {
+		if a, err := filepath.Abs(p); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
