@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
@@ -26,11 +25,7 @@ type Options struct {
 	NoSources   bool
 	SourceLimit int64
 	NoDebug     bool
-	// NoEnv takes the environment out of the description, Redact replaces what it
-	// matches there by "[redacted]". Neither touches what is replayed.
-	NoEnv   bool
-	Redact  []*regexp.Regexp
-	Session bundle.Session
+	Session     bundle.Session
 }
 
 // Packed says what a bundle came to.
@@ -98,13 +93,11 @@ func pack(dir, out string, o Options) (_ *Packed, err error) {
 		return nil, err
 	}
 	p.findParts()
-	meta := rec.Meta()
-	p.hide(&meta)
 	sums, _, err := rec.Fingerprints()
 	if err != nil {
 		return nil, err
 	}
-	if err := trace.Derive(staging, meta, p.files, sums); err != nil {
+	if err := trace.Derive(staging, rec.Meta(), p.files, sums); err != nil {
 		return nil, err
 	}
 	w, err := bundle.Create(out, &p.m)
