@@ -293,6 +293,7 @@ func (d *Debugger) undo(ctx context.Context, args string, dir int) (Outcome, err
 	}
 	d.history.cur = i
 	d.moved(out)
+	d.guess = guess{d.history.stops[i].event, d.history.stops[i].time, true}
 	return Outcome{}, nil // moved, but not as a new stop
 }
 
@@ -326,7 +327,7 @@ func (d *Debugger) bookmark(ctx context.Context, name string) error {
 	if old, ok := d.bookmarks[name]; ok {
 		old.mark.Release()
 	}
-	d.bookmarks[name] = bookmark{mark: m, event: d.tl.Event(), what: placeText(Place{Location: where})}
+	d.bookmarks[name] = bookmark{mark: m, event: d.tl.Event(), time: d.presentTime(), what: placeText(Place{Location: where})}
 	d.printf("Bookmark %s at event %d.\n", name, d.tl.Event())
 	return nil
 }

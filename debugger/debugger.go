@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"yore/engine/timeline"
 )
@@ -57,12 +58,19 @@ type Debugger struct {
 	edited    bool            // the person has changed the past since the last command
 	moves     int64           // commands that moved the program
 	last      Outcome         // of the latest of them
+
+	// Of newest: its event, and about when it was.
+	newestEvent int64
+	newestTime  time.Duration
+	track       track
+	guess       guess
 }
 
 // bookmark is a named point of history.
 type bookmark struct {
 	mark  Mark
 	event int64
+	time  time.Duration
 	what  string
 }
 
@@ -84,6 +92,9 @@ func New(ctx context.Context, back Backend, tl Timeline, ui UI, opts Options) (*
 // nor the timeline.
 func (d *Debugger) Close() {
 	d.history.clear()
+	for e, list := range d.track.inside {
+		d.dropSlice(e, list)
+	}
 	for _, b := range d.bookmarks {
 		b.mark.Release()
 	}
@@ -133,6 +144,9 @@ func (d *Debugger) top(ctx context.Context, line string, f func(context.Context)
 		d.tl.EndDiversion()
 	}
 	d.edited = false
+	if err := d.Settle(ctx); err != nil {
+		return err
+	}
 	out, err := f(ctx)
 	d.inCall = out.InCall
 	if out.Moved {
@@ -158,7 +172,7 @@ func (d *Debugger) visit(ctx context.Context, command string, at Place) error {
 	if err != nil {
 		return fmt.Errorf("mark the stop: %w", err)
 	}
-	d.history.add(visit{mark: m, command: command, what: placeText(at)})
+	d.history.add(visit{mark: m, command: command, what: placeText(at), event: d.tl.Event(), time: d.presentTime()})
 	return d.frontier(ctx)
 }
 
@@ -174,7 +188,7 @@ func (d *Debugger) frontier(ctx context.Context) error {
 	if d.newest != nil {
 		d.newest.Release()
 	}
-	d.newest = m
+	d.newest, d.newestEvent, d.newestTime = m, d.tl.Event(), d.presentTime()
 	return nil
 }
 

@@ -26,6 +26,9 @@
 //	place.go                         where `goto` goes; `when`
 //	inspect.go                       variables and breakpoints for front-ends
 //	view.go, drive.go                stacks, values, breakpoints, code and motions as values
+//	look.go                          what there is to see of a stop, for front-ends
+//	survey.go                        what happened when, for those that draw history
+//	scrub.go                         moving along history by time
 //	draw.go                          the drawn timeline (pure)
 //	search.go                        bisection over points of history (pure)
 //	reversewatch.go, change.go       reverse-watch, and its answer as a value

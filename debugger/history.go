@@ -1,5 +1,7 @@
 package debugger
 
+import "time"
+
 // history is the list of stops that undo and redo walk. It is pure but for
 // releasing the marks that it drops.
 type history struct {
@@ -12,6 +14,8 @@ type visit struct {
 	mark    Mark
 	command string
 	what    string // where it was, for people
+	event   int64
+	time    time.Duration // about when it was, since the recording began
 }
 
 // maxVisits bounds the list: each visit may keep a checkpoint alive.

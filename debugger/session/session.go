@@ -8,11 +8,13 @@ package session
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"yore/debugger"
 	"yore/engine"
 	"yore/engine/gdbserver"
 	"yore/engine/timeline"
+	"yore/engine/trace"
 )
 
 // Timeline is a debugger.Timeline on an engine's Session.
@@ -27,6 +29,7 @@ var (
 	_ debugger.Splitter = Timeline{}
 	_ debugger.Strider  = Timeline{}
 	_ debugger.Scribe   = Timeline{}
+	_ debugger.Surveyor = Timeline{}
 )
 
 // New returns the Timeline of a session.
@@ -108,6 +111,28 @@ func (t Timeline) StepBack(ctx context.Context, n int) (timeline.Stop, error) {
 		stop.Thread = s.Thread
 	}
 	return stop, nil
+}
+
+// Survey is part of debugger.Surveyor.
+func (t Timeline) Survey(ctx context.Context, from int64, fn func(debugger.Happening) bool) error {
+	return t.Session.Survey(ctx, from, func(i int64, e *trace.Event) bool { return fn(happening(i, e)) })
+}
+
+func happening(i int64, e *trace.Event) debugger.Happening {
+	h := debugger.Happening{Event: i, Time: time.Duration(e.Time), Thread: int(e.TID), Output: e.Out}
+	switch e.Kind {
+	case trace.Signal, trace.Fault:
+		h.Kind, h.Signal = debugger.Signalled, int(e.Sig)
+	case trace.Clone:
+		h.Kind, h.Child = debugger.ThreadStart, int(e.Child)
+	case trace.Exit:
+		h.Kind = debugger.ThreadEnd
+	case trace.Exec:
+		h.Kind = debugger.Executed
+	case trace.End:
+		h.Kind, h.Signal = debugger.ProgramEnd, int(e.Sig)
+	}
+	return h
 }
 
 // Between is part of debugger.Splitter.
