@@ -45,6 +45,7 @@ func commands() []*cobra.Command {
 		newRun(),
 		newRecord(),
 		newReplay(),
+		newTUI(),
 		newVerify(),
 		newBisect(),
 		newGDB(),
@@ -58,6 +59,7 @@ func commands() []*cobra.Command {
 		newImage(),
 		newDoctor(),
 		newProbe(),
+		newTUIGuard(),
 		newVersion(),
 	}
 }

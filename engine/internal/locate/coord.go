@@ -63,11 +63,8 @@ func stopped(ctx context.Context) error {
 func enter(r *replay.Runner) error {
 	for {
 		e, err := r.Event()
-		if err != nil {
+		if err != nil || e == nil {
 			return err
-		}
-		if e == nil {
-			return r.EnterLast()
 		}
 		if e.Kind == cutKind {
 			r.Next++

@@ -21,9 +21,10 @@ import (
 // slot is let in alone: no other thread runs until it is over.
 
 const (
-	scratchBase = tracee.ScratchLo
+	scratchBase = 0x7e8000000000
 	scratchSlot = 16 << 20 // addresses of one thread
-	scratchMax  = (tracee.ScratchHi - tracee.ScratchLo) / scratchSlot
+	scratchMax  = 4096     // slots
+	scratchEnd  = scratchBase + scratchSlot*scratchMax
 	// scratchFirst is what a thread gets to begin with, bytes.
 	scratchFirst = 256 << 10
 )
@@ -31,7 +32,7 @@ const (
 // Ours reports whether an address lies in memory that the engine has added to the
 // program: its page, the data of stubs, scratch memory.
 func Ours(addr uint64) bool {
-	return addr >= tracee.EngineCode && addr < engineTop || addr >= tracee.ScratchLo && addr < tracee.ScratchHi
+	return addr >= tracee.EngineCode && addr < engineTop || addr >= scratchBase && addr < scratchEnd
 }
 
 // engineTop is the end of the low addresses that are ours.
