@@ -127,6 +127,8 @@ type Thread struct {
 	ID      int // the recorded thread id
 	Name    string
 	Current bool
+	// Goroutine is the number of the goroutine that the thread runs, 0 for none.
+	Goroutine int64
 	Location
 }
 

@@ -80,6 +80,14 @@ func (s *Session) running() *record.Thread {
 	return s.rec.Current()
 }
 
+// frontierThread is the id of that thread, 0 for none.
+func (s *Session) frontierThread() int {
+	if t := s.running(); t != nil {
+		return t.ID
+	}
+	return 0
+}
+
 // historyEnd is the stop at the end of recorded history.
 func (s *Session) historyEnd() timeline.Stop {
 	return timeline.Stop{Reason: timeline.HistoryEnd, Thread: s.here.thread, Ended: s.Ended()}

@@ -187,7 +187,7 @@ func (s *Session) launch() error {
 	s.facts = liveFacts{s.rec, s.opts.Path}
 	s.rec.SetAffinity(allowed)
 	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Stubs: s.rec.Stubs(),
-		Original: s.rec.Patched, Restore: s.restore}
+		Original: s.rec.Patched, Restore: s.restore, Running: s.frontierThread}
 	s.here = place{event: 0, frontier: true, thread: s.rec.PID(), known: true}
 	_, err = s.keepFrontier("")
 	return err

@@ -1,10 +1,10 @@
 // Package testprogs builds the sample programs that yore is tested on, and
 // caches what it built.
 //
-// A program is one file below src (behaviours) or bench (workloads), in C, C++,
-// Go, Rust or Python; its name is the file's name without the suffix, with
-// "bench/" before it for a workload. Its first comment tells what it does and
-// may hold lines that say how to build and run it:
+// A program is one file below src (behaviours), go (Go programs with a bug to be
+// found) or bench (workloads), in C, C++, Go, Rust or Python; its name is the
+// file's name without the suffix, with "go/" or "bench/" before it. Its first
+// comment tells what it does and may hold lines that say how to build and run it:
 //
 //	flags: -pthread        further compiler flags
 //	args: 1000 seed        arguments that make a short, complete run

@@ -54,7 +54,7 @@ func All() ([]*Program, error) {
 		return nil, err
 	}
 	var ps []*Program
-	for _, d := range []struct{ dir, prefix string }{{"src", ""}, {"bench", "bench/"}} {
+	for _, d := range []struct{ dir, prefix string }{{"src", ""}, {"go", "go/"}, {"bench", "bench/"}} {
 		files, err := filepath.Glob(filepath.Join(root, d.dir, "*.*"))
 		if err != nil {
 			return nil, fmt.Errorf("testprogs: %w", err)

@@ -124,16 +124,11 @@ func (b *bisector) find(ctx context.Context, t target) (c debugger.Change, err e
 		return c, err
 	}
 	defer release()
-	server, err := live.Serve(ctx, &live.Target{Session: s}, "", gdbserver.Options{})
+	back, _, end, err := b.session.openBackend(ctx, &live.Target{Session: s}, exe, backendOptions{NoInit: b.nx, Files: files})
 	if err != nil {
 		return c, err
 	}
-	defer server.Close()
-	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{Path: b.session.GDB, NoInit: b.nx, Files: files})
-	if err != nil {
-		return c, err
-	}
-	defer back.Close()
+	defer end()
 	d, err := debugger.New(ctx, back, session.New(s), silent{}, debugger.Options{})
 	if err != nil {
 		return c, err
@@ -273,7 +268,7 @@ type jsonChange struct {
 	Position    string      `json:"position"`
 	Thread      int         `json:"thread"`
 	TID         int         `json:"tid"`
-	Goroutine   int         `json:"goroutine"`
+	Goroutine   int64       `json:"goroutine"`
 	Location    jsonFrame   `json:"location"`
 	Source      string      `json:"source"`
 	Backtrace   []jsonFrame `json:"backtrace"`
@@ -288,7 +283,7 @@ func writeChange(w io.Writer, c *debugger.Change, err error) error {
 		o.Reason = err.Error()
 	} else {
 		o.Found, o.Before, o.After, o.Guarantee, o.Reason = true, c.Before, c.After, c.Guarantee, c.Reason
-		o.Position, o.Thread, o.TID = c.Position.String(), c.Thread.Number, c.Thread.ID
+		o.Position, o.Thread, o.TID, o.Goroutine = c.Position.String(), c.Thread.Number, c.Thread.ID, c.Thread.Goroutine
 		o.Location, o.Source = frameOf(c.Location), c.Source
 		for _, f := range c.Backtrace {
 			o.Backtrace = append(o.Backtrace, frameOf(f.Location))

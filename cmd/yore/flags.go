@@ -61,9 +61,7 @@ func (f *sessionFlags) registerCheckpoints(fs *pflag.FlagSet) {
 // check finds contradictions that pflag cannot.
 func (f *sessionFlags) check() error {
 	switch f.Backend {
-	case "", "gdb", "auto":
-	case "delve":
-		return withStatus(exitMachine, fmt.Errorf("--backend delve: this yore was built without the Delve backend"))
+	case "", "gdb", "delve", "auto":
 	default:
 		return usagef("--backend %s: want gdb, delve or auto", f.Backend)
 	}

@@ -15,7 +15,6 @@ import (
 	"yore/debugger/repl"
 	"yore/debugger/session"
 	"yore/engine"
-	"yore/engine/gdbserver"
 	"yore/engine/trace"
 )
 
@@ -79,11 +78,6 @@ func (r *replayer) run(path string) (status int, err error) {
 	}
 	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
-	server, err := live.Serve(ctx, target, "", gdbserver.Options{})
-	if err != nil {
-		return 0, err
-	}
-	open.add(func() { server.Close() })
 	const begin = "\x00begin"
 	prompt := repl.New(repl.Options{
 		Steps: append([]repl.Step{{Line: begin}}, r.prompt.Commands.steps()...),
@@ -91,11 +85,11 @@ func (r *replayer) run(path string) (status int, err error) {
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
 	open.add(prompt.Close)
-	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, rec.exe(s), server.Address, rec.files(&r.session))
+	back, note, end, err := r.session.openBackend(ctx, target, rec.exe(s), r.prompt.backendOptions(prompt, rec.files(&r.session)))
 	if err != nil {
 		return 0, err
 	}
-	open.add(back.Close)
+	open.add(end)
 	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{})
 	if err != nil {
 		return 0, err
@@ -103,6 +97,9 @@ func (r *replayer) run(path string) (status int, err error) {
 	open.add(d.Close)
 	if !r.prompt.Quiet {
 		prompt.Print(banner(rec, s))
+	}
+	if note != "" {
+		prompt.Print(note)
 	}
 	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error {
 		if r.at == "" {

@@ -14,7 +14,6 @@ import (
 	"yore/debugger/repl"
 	"yore/debugger/session"
 	"yore/engine"
-	"yore/engine/gdbserver"
 )
 
 func newRun() *cobra.Command {
@@ -101,12 +100,6 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 	}
 	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
-	server, err := live.Serve(ctx, target, "", gdbserver.Options{})
-	if err != nil {
-		return 0, err
-	}
-	open.add(func() { server.Close() })
-
 	const begin = "\x00begin"
 	prompt := repl.New(repl.Options{
 		Steps: append([]repl.Step{{Line: begin}}, steps...),
@@ -114,11 +107,11 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
 	open.add(prompt.Close)
-	back, err := startGDB(ctx, &r.session, &r.prompt, prompt, p.Path, server.Address, gdb.Files{})
+	back, note, end, err := r.session.openBackend(ctx, target, p.Path, r.prompt.backendOptions(prompt, gdb.Files{}))
 	if err != nil {
 		return 0, err
 	}
-	open.add(back.Close)
+	open.add(end)
 	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{
 		CanRerun: !r.prompt.Batch,
 		OnQuit:   func(ui debugger.UI) bool { return mayQuit(ui, s) },
@@ -127,8 +120,8 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 		return 0, err
 	}
 	open.add(d.Close)
-	if back.NoDebugInfo() {
-		prompt.Print(fmt.Sprintf("%s has no debug information: there are instructions and symbols, but no lines or variables.\n", p.Args[0]))
+	if note != "" {
+		prompt.Print(note)
 	}
 	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error { return d.StopAt(ctx, stopAt) }})
 	return statusAfter(s), err
@@ -146,22 +139,6 @@ func (b *beginning) Execute(ctx context.Context, line string) error {
 		return b.f(ctx)
 	}
 	return b.Debugger.Execute(ctx, line)
-}
-
-// startGDB starts gdb behind a prompt.
-func startGDB(ctx context.Context, f *sessionFlags, p *promptFlags, prompt *repl.REPL, exe, socket string, files gdb.Files) (*gdb.Backend, error) {
-	var early []string
-	for _, s := range p.Early {
-		if s.File != "" {
-			early = append(early, "source "+s.File)
-		} else {
-			early = append(early, s.Command)
-		}
-	}
-	b, err := gdb.Start(ctx, exe, socket, gdb.Options{
-		Path: f.GDB, NoInit: p.NX, PreExec: early, Files: files, Print: prompt.Print, OnRun: prompt.Running,
-	})
-	return b, withStatus(exitMachine, err)
 }
 
 // mayQuit asks before a program that still runs, and its history, are given up.

@@ -63,8 +63,11 @@ func stopped(ctx context.Context) error {
 func enter(r *replay.Runner) error {
 	for {
 		e, err := r.Event()
-		if err != nil || e == nil {
+		if err != nil {
 			return err
+		}
+		if e == nil {
+			return r.EnterLast()
 		}
 		if e.Kind == cutKind {
 			r.Next++

@@ -74,5 +74,8 @@ func (s *state) equalRegs(r *replay.Runner) (bool, error) {
 	return true, r.Err()
 }
 
-// ours reports whether a page belongs to the engine.
-func ours(page uint64) bool { return page >= tracee.EngineCode && page < tracee.EngineEnd }
+// ours reports whether a page belongs to the engine. A state of the frontier has
+// scratch memory that a replay of it lacks.
+func ours(page uint64) bool {
+	return page >= tracee.EngineCode && page < tracee.EngineEnd || page >= tracee.ScratchLo && page < tracee.ScratchHi
+}

@@ -21,10 +21,9 @@ import (
 // slot is let in alone: no other thread runs until it is over.
 
 const (
-	scratchBase = 0x7e8000000000
+	scratchBase = tracee.ScratchLo
 	scratchSlot = 16 << 20 // addresses of one thread
-	scratchMax  = 4096     // slots
-	scratchEnd  = scratchBase + scratchSlot*scratchMax
+	scratchMax  = (tracee.ScratchHi - tracee.ScratchLo) / scratchSlot
 	// scratchFirst is what a thread gets to begin with, bytes.
 	scratchFirst = 256 << 10
 )
@@ -32,7 +31,7 @@ const (
 // Ours reports whether an address lies in memory that the engine has added to the
 // program: its page, the data of stubs, scratch memory.
 func Ours(addr uint64) bool {
-	return addr >= tracee.EngineCode && addr < engineTop || addr >= scratchBase && addr < scratchEnd
+	return addr >= tracee.EngineCode && addr < engineTop || addr >= tracee.ScratchLo && addr < tracee.ScratchHi
 }
 
 // engineTop is the end of the low addresses that are ours.

@@ -32,6 +32,9 @@ type Env struct {
 	// Restore returns a new copy in the state just after event i, one of those
 	// that cannot be replayed (NeedsRestore).
 	Restore func(i int64) (*tracee.Copy, error)
+	// Running returns the thread that runs behind the last event, 0 when that is
+	// not known: no later event tells. It may be nil.
+	Running func() int
 }
 
 // Runner is a copy of the program in slice Next-1.
@@ -165,6 +168,8 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 		if NeedsRestore(e) && e.Kind != trace.Exec {
 			e = nil
 		}
+	} else if err := r.EnterLast(); err != nil {
+		return AtEnd, err
 	}
 	for {
 		if ctx.Err() != nil {
@@ -193,6 +198,19 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 			// a leftover PTRACE_INTERRUPT
 		}
 	}
+}
+
+// EnterLast makes the task run the thread that runs behind the last event, where
+// that is known and r has come to it.
+func (r *Runner) EnterLast() error {
+	if r.env.Running == nil {
+		return nil
+	}
+	id := r.env.Running()
+	if th := r.Threads[id]; id == r.Active || th == nil || th.Dead {
+		return nil
+	}
+	return r.Switch(id)
 }
 
 // prepare makes the task run the thread of event e, with its stub's limit set.

@@ -16,6 +16,13 @@ const (
 	EngineEnd  = 0x70002000
 )
 
+// Scratch memory of the recorder, which a recorded process has and its replay
+// need not: calls that may wait write their outputs there.
+const (
+	ScratchLo = 0x7e8000000000
+	ScratchHi = 0x7e9000000000
+)
+
 // Options are the ptrace options of every task: checkpoints and threads are
 // attached at birth, and nothing survives the tracer.
 const Options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE |
