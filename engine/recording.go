@@ -47,6 +47,9 @@ type RecordOptions struct {
 	Disk       int64
 	// Portable captures every mapped file.
 	Portable bool
+	// Chaos lets dice with the given seed schedule the threads, to bring out races.
+	Chaos bool
+	Seed  uint64
 	// Signals are signals for the program; the channel may be nil.
 	Signals <-chan unix.Signal
 	// JobStop, when not nil, stops this process as the program was stopped by a
@@ -142,11 +145,15 @@ func (k *recording) run(ctx context.Context) (err error) {
 	k.rec, err = record.New(t, k.log, record.Options{
 		Began: k.began, AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
+		Chaos: k.Chaos, Seed: k.Seed,
 		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true },
 	})
 	if err != nil {
 		t.KillProcess()
 		return err
+	}
+	if k.Chaos {
+		k.notes = append(k.notes, fmt.Sprintf("recorded with --chaos --seed %d", k.Seed))
 	}
 	k.rec.SetAffinity(allowed)
 	k.images.rec = k.rec

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,6 +26,9 @@ type recordFlags struct {
 	traceDirFD int
 	keepFailed string
 	untilFail  int
+	chaos      bool
+	seed       uint64
+	seeded     bool
 	timeout    time.Duration
 	imageEvery time.Duration
 	disk       byteSize
@@ -47,6 +51,7 @@ func newRecord() *cobra.Command {
 			if len(args) == 0 {
 				return usagef("record needs a program")
 			}
+			f.seeded = cmd.Flags().Changed("seed")
 			if err := f.check(); err != nil {
 				return err
 			}
@@ -61,6 +66,8 @@ func newRecord() *cobra.Command {
 	fs.IntVar(&f.traceDirFD, "print-trace-dir", -1, "write the recording's directory to descriptor `FD` at the start")
 	fs.StringVar(&f.keepFailed, "keep-failed", "", "keep only runs that fail, in `DIR`")
 	fs.IntVar(&f.untilFail, "until-fail", 0, "run up to `N` times, until a run fails; keep that one")
+	fs.BoolVar(&f.chaos, "chaos", false, "let dice schedule the program's threads, to bring out races")
+	fs.Uint64Var(&f.seed, "seed", 0, "with --chaos: the dice begin with `N`; the same N schedules alike")
 	fs.DurationVar(&f.timeout, "timeout", 0, "end the program by SIGABRT after a `DURATION` such as 30s")
 	fs.DurationVar(&f.imageEvery, "image-every", 0, "the time between images of the program, a `DURATION`; 0 adapts")
 	fs.Var(&f.disk, "disk", "what the images may take, a `SIZE` such as 2G")
@@ -80,6 +87,8 @@ func (f *recordFlags) check() error {
 		return usagef("-o cannot be combined with --keep-failed, --until-fail")
 	case f.untilFail < 0:
 		return usagef("--until-fail %d: is negative", f.untilFail)
+	case f.seeded && !f.chaos:
+		return usagef("--seed needs --chaos")
 	case f.timeout < 0:
 		return usagef("--timeout %v: is negative", f.timeout)
 	case f.imageEvery < 0:
@@ -109,7 +118,10 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 	if err != nil {
 		return withStatus(exitSelf, err)
 	}
-	for n := 1; ; n++ {
+	if f.chaos && !f.seeded {
+		f.seed = rand.Uint64N(1 << 32)
+	}
+	for n := 1; ; n, f.seed = n+1, f.seed+1 {
 		status, err := f.once(stderr, store, path, words, signals)
 		if err != nil {
 			return err
@@ -154,6 +166,7 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	}
 	o := engine.RecordOptions{Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir, Files: std,
 		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals,
+		Chaos: f.chaos, Seed: f.seed,
 		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) }}
 	selective := f.keepFailed != "" || f.untilFail > 0
 	meta := engine.NewMeta(&o, versionLine())
@@ -170,14 +183,14 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	}
 	if f.traceDirFD >= 0 {
 		if _, err := unix.Write(f.traceDirFD, []byte(o.Recording.Dir()+"\n")); err != nil {
-			o.Recording.Discard()
+			store.Discard(o.Recording)
 			return 0, usagef("--print-trace-dir=%d: %w", f.traceDirFD, err)
 		}
 	}
 	res, err := engine.Record(context.Background(), o)
 	var launch *engine.LaunchError
 	if errors.As(err, &launch) {
-		o.Recording.Discard()
+		store.Discard(o.Recording)
 		return 0, launchStatus(launch)
 	}
 	failed := err != nil || res.Status() != 0 || res.TimedOut
@@ -188,7 +201,7 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 		}
 	}
 	if !keep {
-		if derr := o.Recording.Discard(); err == nil {
+		if derr := store.Discard(o.Recording); err == nil {
 			err = derr
 		}
 	} else if cerr := o.Recording.Close(); err == nil {

@@ -362,6 +362,9 @@ func (s Store) List() ([]Entry, error) {
 	return out, nil
 }
 
+// Live reports whether the recording in dir is being made now.
+func Live(dir string) bool { return inUse(dir, false) }
+
 // ReadMeta reads the description of the recording in dir.
 func ReadMeta(dir string) (*Meta, error) {
 	root, err := os.OpenRoot(dir)
@@ -393,7 +396,20 @@ func (s Store) Remove(name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	// A latest that points nowhere now pointed here.
+	return s.relink()
+}
+
+// Discard closes and removes a recording of the store.
+func (s Store) Discard(r *Recording) error {
+	err := r.Discard()
+	if e := s.relink(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// relink makes the newest recording the latest if latest is one that has gone.
+func (s Store) relink() error {
 	link := filepath.Join(s.Dir, Latest)
 	if _, err := os.Readlink(link); err != nil {
 		return nil
@@ -401,7 +417,6 @@ func (s Store) Remove(name string) error {
 	if _, err := os.Stat(link); err == nil {
 		return nil
 	}
-	// The newest that is left is the latest now.
 	list, err := s.List()
 	if err != nil {
 		return err

@@ -252,6 +252,34 @@ func (t *Text) Func(pc uint64) (lo, hi uint64, ok bool) {
 	return lo, hi, true
 }
 
+// Areas returns the executable mappings.
+func (t *Text) Areas() []Region {
+	out := make([]Region, len(t.areas))
+	for i, a := range t.areas {
+		out[i] = a.Region
+	}
+	return out
+}
+
+// Funcs returns the bounds of all functions of the module that pc is in.
+func (t *Text) Funcs(pc uint64) [][2]uint64 {
+	a := t.area(pc)
+	if a == nil {
+		return nil
+	}
+	m := t.module(a)
+	if m == nil {
+		return nil
+	}
+	var out [][2]uint64
+	for _, s := range m.functions() {
+		if lo, hi := s.lo+a.bias, s.hi+a.bias; lo >= a.Lo && hi <= a.Hi && lo < hi {
+			out = append(out, [2]uint64{lo, hi})
+		}
+	}
+	return out
+}
+
 // code reads the text in [lo, hi) and up to 15 bytes behind it. ok is false
 // when not all of [lo, hi) could be read.
 func (t *Text) code(lo, hi uint64) (b []byte, ok bool) {

@@ -40,7 +40,8 @@ type preemption struct {
 	want    []uint64 // rips to install stubs for
 	tried   map[uint64]bool
 	armed   bool
-	overdue int // ticks since the last event
+	far     bool // armed by chaos: limits may be far away
+	overdue int  // ticks since the last event
 }
 
 // Stubs returns the table of the stubs that have been installed.
@@ -66,7 +67,7 @@ func (r *Recorder) overdue(t *Thread) error {
 		p.overdue = 0
 		return r.stopHere(t)
 	}
-	if !p.armed && p.stubs.Len() > p.first {
+	if (!p.armed || p.far) && p.stubs.Len() > p.first {
 		return r.arm(true)
 	}
 	if rip := t.Regs().Rip; !p.tried[rip] {
@@ -131,7 +132,7 @@ func (r *Recorder) arm(on bool) error {
 			return err
 		}
 	}
-	p.armed = on
+	p.armed, p.far = on, false
 	return nil
 }
 
@@ -183,9 +184,18 @@ func (r *Recorder) Hide(addr uint64, b []byte) {
 
 // install puts stubs where ticks wanted them. t is at an event boundary.
 func (r *Recorder) install(t *Thread) error {
+	want := r.pre.want
+	r.pre.want, r.pre.overdue = nil, 0
+	return r.plant(t, func(plan *patch.Plan, text *patch.Text) {
+		for _, rip := range want {
+			r.anchors(plan, text, rip)
+		}
+	})
+}
+
+// plant puts stubs where choose plans them. t is at an event boundary.
+func (r *Recorder) plant(t *Thread, choose func(*patch.Plan, *patch.Text)) error {
 	p := &r.pre
-	want := p.want
-	p.want, p.overdue = nil, 0
 	maps, err := r.space.Maps()
 	if err != nil {
 		return err
@@ -205,9 +215,7 @@ func (r *Recorder) install(t *Thread) error {
 	for at, old := range r.patches {
 		plan.Protect(at, at+uint64(len(old)))
 	}
-	for _, rip := range want {
-		r.anchors(plan, text, rip)
-	}
+	choose(plan, text)
 	if len(plan.Stubs()) == 0 {
 		return nil
 	}

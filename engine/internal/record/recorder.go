@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,7 @@ type Recorder struct {
 	layout      Layout
 	modules     *patch.Cache
 	pre         preemption
+	chaos       *chaos // nil without Options.Chaos
 	patches     patchSet
 	brk         uint64
 	slots       []bool      // which slots of scratch memory are in use
@@ -124,6 +126,9 @@ type Options struct {
 	Began time.Time
 	// Quantum is how long a thread runs while others are ready.
 	Quantum time.Duration
+	// Chaos lets dice with the given Seed schedule.
+	Chaos bool
+	Seed  uint64
 	// AtBoundary is called when the current thread is at an event boundary in
 	// user mode; OnTick when it was stopped inside a slice. Both may Freeze.
 	AtBoundary func() error
@@ -196,6 +201,9 @@ type Stop struct {
 func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	if opts.Quantum == 0 {
 		opts.Quantum = 10 * time.Millisecond
+		if opts.Chaos {
+			opts.Quantum = chaosQuantum
+		}
 	}
 	if opts.Began.IsZero() {
 		opts.Began = time.Now()
@@ -205,6 +213,9 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 	r.clock.began = opts.Began
 	r.Stats.Unknown = map[string]int64{}
 	r.pre.stubs, r.pre.tried = &replay.Stubs{}, map[uint64]bool{}
+	if opts.Chaos {
+		r.chaos = newChaos(opts.Seed)
+	}
 	th := &Thread{Task: t, ID: t.TID, statfd: -1}
 	r.threads[th.ID] = th
 	r.cur, r.boundary = th, true
@@ -361,7 +372,12 @@ func (r *Recorder) Run(ctx context.Context, step bool) (Stop, error) {
 			}
 			continue
 		}
-		stop, done, err := r.turn(r.cur, step)
+		t := r.cur
+		stop, done, err := r.turn(t, step)
+		if err != nil && r.ended == nil && t.gone() {
+			// Killed while something was done with it, which then failed.
+			stop, done, err = Stop{}, false, r.end(t, int(unix.SIGKILL))
+		}
 		if err != nil || done {
 			return stop, err
 		}
@@ -413,6 +429,11 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 		}
 		if !step && r.giveWay(t) {
 			return Stop{}, false, nil
+		}
+		if r.chaos != nil && r.many.Load() {
+			if err := r.stir(t); err != nil {
+				return Stop{}, false, err
+			}
 		}
 	}
 	if r.trapsTime && !t.trapped && !t.restart {
@@ -466,6 +487,13 @@ func (r *Recorder) handle(t *Thread, st ptrace.Status, step bool) (Stop, bool, e
 		return Stop{}, false, nil // of our own SIGSTOP or of job control
 	}
 	return Stop{}, false, fmt.Errorf("record: thread %d: unexpected stop: %v", t.ID, st)
+}
+
+// gone reports whether a thread that was stopped is there no more: nothing but
+// SIGKILL does that.
+func (t *Thread) gone() bool {
+	var x ptrace.Regs
+	return errors.Is(ptrace.GetRegs(t.TID, &x), unix.ESRCH)
 }
 
 // lost handles the end of a task that did not ask for it: the program was

@@ -36,6 +36,7 @@ type trip struct {
 	limit time.Duration
 	// sparse keeps fewer copies: for programs with many events.
 	sparse bool
+	seed   uint64      // not 0: chaos
 	cpus   unix.CPUSet // what the program may believe in
 	// during is called in a goroutine of its own with the program's process id.
 	during func(pid int)
@@ -168,6 +169,9 @@ func (p *trip) record(t *testing.T, ctx context.Context, task *tracee.Task, log 
 	n, next := 0, 100
 	execs := map[int64]*tracee.Copy{}
 	opts := Options{Keep: true, Quantum: 5 * time.Millisecond}
+	if p.seed != 0 {
+		opts.Chaos, opts.Seed, opts.Quantum = true, p.seed, 0
+	}
 	opts.AtBoundary = func() error {
 		if n++; n != 1 && (n < next || len(points) > 6) {
 			return nil

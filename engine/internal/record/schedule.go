@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,14 @@ import (
 
 // giveWay hands the turn to another ready thread when t has had its quantum.
 func (r *Recorder) giveWay(t *Thread) bool {
-	if !r.many.Load() || time.Since(r.slice) < r.Quantum {
+	if !r.many.Load() {
+		return false
+	}
+	if r.chaos != nil {
+		if !r.chaos.over() {
+			return false
+		}
+	} else if time.Since(r.slice) < r.Quantum {
 		return false
 	}
 	r.poll()
@@ -42,9 +50,16 @@ func (r *Recorder) pick() error {
 		if r.ended != nil {
 			return nil
 		}
+		if r.chaos != nil {
+			r.settle()
+		}
 	}
-	t := r.ready[0]
-	r.ready = r.ready[1:]
+	i := 0
+	if r.chaos != nil {
+		i = r.chaos.choose(r.ready)
+	}
+	t := r.ready[i]
+	r.ready = slices.Delete(r.ready, i, i+1)
 	r.setCurrent(t)
 	return nil
 }
@@ -58,6 +73,9 @@ func (r *Recorder) poll() {
 		if st, ok, err := t.Poll(); ok && err == nil {
 			r.arrive(t, st)
 		}
+	}
+	if r.chaos != nil {
+		r.settle()
 	}
 }
 
@@ -98,6 +116,9 @@ func (r *Recorder) waitAny() error {
 // enter lets t into a call that may block, while other threads exist. If it
 // does not return at once, others run.
 func (r *Recorder) enter(t *Thread) error {
+	if r.chaos != nil {
+		r.poll()
+	}
 	t.inside = true
 	t.Resume(ptrace.Syscall, 0)
 	t.state = blocked

@@ -196,7 +196,7 @@ func (r *Recorder) end(t *Thread, sig int) error {
 	}
 	r.ended = &Ending{Signaled: true, Code: sig}
 	r.boundary = true
-	if r.Keep && t.Err() == nil {
+	if r.Keep && t.Err() == nil && !t.gone() {
 		if t.inCall { // the registers that replay has inside the call
 			t.SetRegs(t.entry)
 			t.inCall = false
@@ -212,32 +212,48 @@ func (r *Recorder) end(t *Thread, sig int) error {
 
 // reap waits for all threads to end, and notes how the process did.
 func (r *Recorder) reap() {
+	// One whose end has been seen already is not waited for: frozen copies live on.
+	for id := range r.threads {
+		if n, st, err := ptrace.Wait(id, unix.WNOHANG); err != nil {
+			r.bury(id)
+		} else if n != 0 {
+			r.reaped(id, st)
+		}
+	}
 	for len(r.threads) > 0 {
 		id, st, err := ptrace.Wait(-1, 0)
 		if err != nil {
 			break
 		}
-		t := r.threads[id]
-		if t == nil {
-			continue
+		if r.threads[id] != nil {
+			r.reaped(id, st)
 		}
-		if st.Stopped() {
-			sig := 0
-			if st.IsSignal() && r.ended != nil && r.ended.Signaled {
-				sig = st.Signal()
-			}
-			ptrace.Resume(ptrace.Cont, id, sig)
-			continue
-		}
-		if id == r.pid && r.ended != nil {
-			if k := st.Killed(); k != 0 {
-				*r.ended = Ending{Signaled: true, Code: k, Core: st&0x80 != 0}
-			}
-		}
-		t.closeStat()
-		delete(r.threads, id)
 	}
 	r.cur = nil
+}
+
+// reaped acts on the status of a thread that is to end.
+func (r *Recorder) reaped(id int, st ptrace.Status) {
+	if st.Stopped() {
+		sig := 0
+		if st.IsSignal() && r.ended != nil && r.ended.Signaled {
+			sig = st.Signal()
+		}
+		ptrace.Resume(ptrace.Cont, id, sig)
+		return
+	}
+	if id == r.pid && r.ended != nil {
+		if k := st.Killed(); k != 0 {
+			*r.ended = Ending{Signaled: true, Code: k, Core: st&0x80 != 0}
+		}
+	}
+	r.bury(id)
+}
+
+// bury forgets a thread that has ended.
+func (r *Recorder) bury(id int) {
+	r.threads[id].closeStat()
+	delete(r.threads, id)
 }
 
 // Kill ends the program and reaps all its tasks. The leader can be reaped only

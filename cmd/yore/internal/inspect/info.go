@@ -21,7 +21,8 @@ import (
 type info struct {
 	Name      string   `json:"name"`
 	Dir       string   `json:"dir"`
-	Size      int64    `json:"size"` // bytes on disk
+	Size      int64    `json:"size"`           // bytes on disk
+	Live      bool     `json:"live,omitempty"` // being recorded now
 	Truncated []string `json:"truncated,omitempty"`
 	// Meta says what was recorded. Events is counted, not taken from there.
 	Events int64      `json:"events"`
@@ -38,6 +39,12 @@ func Info(w io.Writer, dir string, asJSON bool) error {
 	in := info{Name: filepath.Base(dir), Dir: dir, Events: r.Log.Len(), Meta: r.Meta()}
 	if in.Size, err = usage(dir); err != nil {
 		return err
+	}
+	if in.Meta.Ended == nil {
+		in.Live = trace.Live(dir)
+		if last, err := r.Log.At(r.Log.Len() - 1); err == nil {
+			in.Meta.Seconds = time.Duration(last.Time).Seconds()
+		}
 	}
 	for _, t := range r.Truncated() {
 		in.Truncated = append(in.Truncated, t.String())
@@ -66,12 +73,14 @@ func (in *info) text() string {
 	line("recorded", "%s, %.3f s, by %s", m.Began.Local().Format(time.RFC1123Z), m.Seconds, m.Yore)
 	line("machine", "%s, %d cores, Linux %s", m.Machine.CPU, m.Machine.CPUs, m.Machine.Kernel)
 	line("events", "%d", in.Events)
-	line("threads", "%d", m.Threads)
+	if m.Threads > 0 {
+		line("threads", "%d", m.Threads)
+	}
 	for _, k := range slices.Sorted(maps.Keys(m.Counts)) {
 		line(k, "%d", m.Counts[k])
 	}
 	line("size", "%s", Size(in.Size))
-	line("ended", "%s", m.Ended)
+	line("ended", "%s", ended(m, in.Live))
 	for _, t := range in.Truncated {
 		line("cut short", "%s", t)
 	}

@@ -42,15 +42,19 @@ func row(e trace.Entry) []string {
 		return []string{name, e.Changed.Format(time.DateTime), "", "", Size(e.Size), "unreadable: " + Printable(e.Err.Error()), ""}
 	}
 	m := e.Meta
-	ended := m.Ended.String()
-	switch {
-	case e.Live:
-		ended = "being recorded"
-	case m.Ended == nil:
-		ended = "cut short"
-	}
 	return []string{name, m.Began.Local().Format(time.DateTime), fmt.Sprintf("%.3f", m.Seconds),
-		fmt.Sprint(m.Events), Size(e.Size), Printable(ended), Command(trace.Strings(m.Args))}
+		fmt.Sprint(m.Events), Size(e.Size), Printable(ended(m, e.Live)), Command(trace.Strings(m.Args))}
+}
+
+// ended says how a recording ended, which it may not have done.
+func ended(m *trace.Meta, live bool) string {
+	switch {
+	case live:
+		return "being recorded"
+	case m.Ended == nil:
+		return "cut short"
+	}
+	return m.Ended.String()
 }
 
 // Size prints a number of bytes for people.
