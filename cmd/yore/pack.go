@@ -19,6 +19,8 @@ type packFlags struct {
 	note      string
 	noSources bool
 	noDebug   bool
+	noEnv     bool
+	redact    []string
 }
 
 func newPack() *cobra.Command {
@@ -28,7 +30,9 @@ func newPack() *cobra.Command {
 		Short: "put a recording into one file that opens anywhere",
 		Long: "pack writes a bundle: the recording with the program, its libraries, separate debug files and the sources\n" +
 			"that the debug information names. `yore replay FILE` opens it on another machine, without any of those there.\n" +
-			"RECORDING is a directory or a name in the store; left out, it is the latest.",
+			"RECORDING is a directory or a name in the store; left out, it is the latest.\n\n" +
+			"`yore info FILE` lists what a bundle gives away. --exclude-env and --redact concern the description alone: what\n" +
+			"the program read, wrote and held in memory is in the bundle, since replay needs it.",
 		Example:           "  yore pack\n  yore pack -o crash.yore.zip --note 'only with two workers' server-3",
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
@@ -44,21 +48,32 @@ func newPack() *cobra.Command {
 			if out == "" {
 				out = filepath.Base(dir) + bundleSuffix
 			}
-			return packTo(cmd.OutOrStdout(), dir, out, f.options())
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			return packTo(cmd.OutOrStdout(), dir, out, o)
 		},
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "the bundle's `FILE`; by default the recording's name with "+bundleSuffix)
 	cmd.Flags().StringVar(&f.note, "note", "", "a remark for whoever opens it, `TEXT`")
 	cmd.Flags().BoolVar(&f.noSources, "no-sources", false, "leave the sources out")
 	cmd.Flags().BoolVar(&f.noDebug, "no-debug", false, "leave separate debug files out")
+	cmd.Flags().BoolVar(&f.noEnv, "exclude-env", false, "leave the environment out of the description")
+	cmd.Flags().StringArrayVar(&f.redact, "redact", nil, "hide what matches `PATTERN`, a regular expression, in the description; repeatable")
 	return cmd
 }
 
 // bundleSuffix is what bundles' names end in.
 const bundleSuffix = ".yore.zip"
 
-func (f *packFlags) options() pack.Options {
-	return pack.Options{Yore: versionLine(), Note: f.note, NoSources: f.noSources, NoDebug: f.noDebug}
+func (f *packFlags) options() (pack.Options, error) {
+	patterns, err := pack.Patterns(f.redact)
+	if err != nil {
+		return pack.Options{}, usagef("--redact: %w", err)
+	}
+	return pack.Options{Yore: versionLine(), Note: f.note, NoSources: f.noSources, NoDebug: f.noDebug,
+		NoEnv: f.noEnv, Redact: patterns}, nil
 }
 
 // packTo packs a recording's directory and says what came of it.
@@ -77,6 +92,9 @@ const advised = 25 << 20
 // packedText says what a bundle came to.
 func packedText(p *pack.Packed) string {
 	text := fmt.Sprintf("bundle: %s, %s\n", p.Path, inspect.Size(p.Size))
+	for _, h := range p.Manifest.Hidden {
+		text += "Hidden: " + h + ".\n"
+	}
 	if p.Size <= advised {
 		return text
 	}

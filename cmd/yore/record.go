@@ -15,6 +15,7 @@ import (
 
 	"yore/cmd/yore/internal/siginfo"
 	"yore/engine"
+	"yore/engine/pack"
 	"yore/engine/trace"
 )
 
@@ -33,6 +34,7 @@ type recordFlags struct {
 	imageEvery time.Duration
 	disk       byteSize
 	portable   bool
+	bundle     string
 	program    sessionFlags
 }
 
@@ -72,6 +74,7 @@ func newRecord() *cobra.Command {
 	fs.DurationVar(&f.imageEvery, "image-every", 0, "the time between images of the program, a `DURATION`; 0 adapts")
 	fs.Var(&f.disk, "disk", "what the images may take, a `SIZE` such as 2G")
 	fs.BoolVar(&f.portable, "portable", false, "keep copies of all files that the program maps")
+	fs.StringVar(&f.bundle, "bundle", "", "pack the recording into `FILE` too; without -o only the bundle is kept")
 	f.program.registerProgram(fs)
 	return cmd
 }
@@ -169,11 +172,12 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 		Chaos: f.chaos, Seed: f.seed,
 		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) }}
 	selective := f.keepFailed != "" || f.untilFail > 0
+	only := f.bundle != "" && f.dir == "" && !selective // the recording is but on the way
 	meta := engine.NewMeta(&o, versionLine())
 	switch {
 	case f.dir != "":
 		o.Recording, err = trace.CreateAt(f.dir, f.force, meta)
-	case selective:
+	case selective, only:
 		o.Recording, err = store.Anonymous(meta)
 	default:
 		o.Recording, err = store.Create(path, meta)
@@ -207,6 +211,15 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	} else if cerr := o.Recording.Close(); err == nil {
 		err = cerr
 	}
+	if keep && f.bundle != "" {
+		if perr := f.pack(stderr, o.Recording.Dir(), path); err == nil {
+			err = perr
+		}
+		if only && err == nil {
+			err = o.Recording.Discard()
+			keep = false
+		}
+	}
 	if keep && !f.quiet {
 		fmt.Fprintf(stderr, "recording: %s\n", o.Recording.Dir())
 	}
@@ -219,6 +232,15 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 		return 0, withStatus(exitSelf, fmt.Errorf("the recording is incomplete: %w", err))
 	}
 	return res.Status(), nil
+}
+
+// pack puts a recording into the bundle that was asked for.
+func (f *recordFlags) pack(stderr io.Writer, dir, prog string) error {
+	p, err := pack.Pack(dir, f.bundle, pack.Options{Yore: versionLine(), Name: filepath.Base(prog)})
+	if err == nil && !f.quiet {
+		_, err = io.WriteString(stderr, packedText(p))
+	}
+	return err
 }
 
 // find is what a shell would execute for the first of words; a script will do.

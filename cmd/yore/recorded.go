@@ -3,14 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"yore/cmd/yore/internal/inspect"
 	"yore/debugger/gdb"
 	"yore/engine"
 	"yore/engine/pack"
+	"yore/engine/trace"
 )
 
 // recorded is a recording that a command has been given: a directory, or a bundle
@@ -65,14 +70,49 @@ func (r *recorded) close() {
 // name is what to call it.
 func (r *recorded) name() string { return filepath.Base(r.path) }
 
+// preflight tells on w what may stand in the way of replaying a bundle here; what
+// does is an error.
+func (r *recorded) preflight(w io.Writer) error {
+	if r.bundle == nil {
+		return nil
+	}
+	meta, err := trace.ReadMeta(r.dir)
+	if err != nil {
+		return recordingStatus(err)
+	}
+	size, err := engine.XStateSize()
+	if err != nil {
+		return withStatus(exitMachine, fmt.Errorf("%s cannot be replayed here: %w (see: yore doctor)", r.name(), err))
+	}
+	var refused []string
+	for _, f := range pack.Preflight(r.bundle.Manifest, meta, pack.ThisHost(size)) {
+		text := inspect.Printable(f.Text)
+		if f.Refused {
+			refused = append(refused, text)
+		} else {
+			fmt.Fprintf(w, "yore: preflight: %s\n", text)
+		}
+	}
+	if len(refused) > 0 {
+		return withStatus(exitMachine, fmt.Errorf("%s: %s", r.name(), strings.Join(refused, "; ")))
+	}
+	return nil
+}
+
 // open opens a session on it.
 func (r *recorded) open(ctx context.Context, o engine.Options) (*engine.Session, error) {
+	if err := r.preflight(os.Stderr); err != nil {
+		return nil, err
+	}
 	o.Confined = r.bundle != nil
 	return engine.Open(ctx, r.dir, o)
 }
 
 // verify replays all of it.
 func (r *recorded) verify(ctx context.Context) (engine.Verified, error) {
+	if err := r.preflight(os.Stderr); err != nil {
+		return engine.Verified{}, err
+	}
 	return engine.Verify(ctx, r.dir, r.bundle != nil, nil)
 }
 

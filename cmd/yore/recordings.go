@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -80,13 +81,17 @@ func newInfo() *cobra.Command {
 		Use:   "info [RECORDING]",
 		Short: "what a recording is, without starting it",
 		Long: "info prints what a recording is: program, arguments, when and where it was recorded, events, threads,\n" +
-			"size, how it ended. RECORDING is a directory or a name in the store; left out, it is the latest.",
+			"size, how it ended; of a bundle also what it gives away. RECORDING is a directory, a bundle, or a name in the\n" +
+			"store; left out, it is the latest.",
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := recordingArg(args)
 			if err != nil {
 				return err
+			}
+			if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+				return recordingStatus(inspect.Bundle(cmd.OutOrStdout(), dir, asJSON))
 			}
 			return recordingStatus(inspect.Info(cmd.OutOrStdout(), dir, asJSON))
 		},
@@ -154,6 +159,8 @@ func recordingStatus(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, new(*statusError)):
+		return err
 	case engine.IsBadInput(err), bundle.IsBadInput(err), errors.As(err, &t) && t.Kind == problemForeign:
 		return withStatus(exitData, err)
 	}

@@ -218,6 +218,9 @@ func (r *reader) read(off int64, p []byte) error {
 	return nil
 }
 
+// Path is the image's file, for messages.
+func (im *Image) Path() string { return filepath.Join(im.store.dir, imageName(im.ID)) }
+
 // Close releases the image's files. What was read stays usable.
 func (im *Image) Close() error {
 	for _, f := range []*os.File{im.store.pages, im.store.sums} {

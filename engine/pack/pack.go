@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -25,7 +26,11 @@ type Options struct {
 	NoSources   bool
 	SourceLimit int64
 	NoDebug     bool
-	Session     bundle.Session
+	// NoEnv takes the environment out of the description, Redact replaces what it
+	// matches there by "[redacted]". Neither touches what is replayed.
+	NoEnv   bool
+	Redact  []*regexp.Regexp
+	Session bundle.Session
 }
 
 // Packed says what a bundle came to.
@@ -93,11 +98,13 @@ func pack(dir, out string, o Options) (_ *Packed, err error) {
 		return nil, err
 	}
 	p.findParts()
+	meta := rec.Meta()
+	p.hide(&meta)
 	sums, _, err := rec.Fingerprints()
 	if err != nil {
 		return nil, err
 	}
-	if err := trace.Derive(staging, rec.Meta(), p.files, sums); err != nil {
+	if err := trace.Derive(staging, meta, p.files, sums); err != nil {
 		return nil, err
 	}
 	w, err := bundle.Create(out, &p.m)

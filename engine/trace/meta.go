@@ -264,3 +264,7 @@ func writeMeta(root *os.Root, m *Meta) error {
 	}
 	return root.Rename(tmp, metaName)
 }
+
+// ParseMeta reads a description from the content of its file. Errors about it are
+// *FormatError with path.
+func ParseMeta(path string, b []byte) (*Meta, error) { return parseMeta(path, b) }

@@ -88,7 +88,7 @@ func TouchesEngine(addr, n uint64) bool {
 // one, and what is there executes system calls.
 func (r *Runner) guard(e *trace.Event) error {
 	bad := func(addr, n uint64) error {
-		return fmt.Errorf("replay: event %d changes memory of the engine at %#x+%#x", r.Next, addr, n)
+		return &trace.FormatError{Path: "event log", What: fmt.Sprintf("event %d changes memory of the engine at %#x+%#x", r.Next, addr, n)}
 	}
 	for _, w := range e.Writes {
 		if TouchesEngine(w.Addr, uint64(len(w.Data))) {

@@ -26,18 +26,18 @@ type rule struct {
 	want []uint32
 }
 
-const any = -1
+const always = -1
 
 var rules = []rule{
-	{unix.SYS_MMAP, any, nil}, {unix.SYS_MUNMAP, any, nil}, {unix.SYS_MPROTECT, any, nil}, {unix.SYS_MREMAP, any, nil},
-	{unix.SYS_MADVISE, any, nil}, {unix.SYS_BRK, any, nil}, {unix.SYS_MINCORE, any, nil},
-	{unix.SYS_CLONE, 0, []uint32{unix.CLONE_PARENT}}, {unix.SYS_CLOSE_RANGE, any, nil}, {unix.SYS_CLOSE, any, nil},
+	{unix.SYS_MMAP, always, nil}, {unix.SYS_MUNMAP, always, nil}, {unix.SYS_MPROTECT, always, nil}, {unix.SYS_MREMAP, always, nil},
+	{unix.SYS_MADVISE, always, nil}, {unix.SYS_BRK, always, nil}, {unix.SYS_MINCORE, always, nil},
+	{unix.SYS_CLONE, 0, []uint32{unix.CLONE_PARENT}}, {unix.SYS_CLOSE_RANGE, always, nil}, {unix.SYS_CLOSE, always, nil},
 	// Files are opened by the engine's path, and never made or cut.
 	{unix.SYS_OPENAT, 2, []uint32{unix.O_RDONLY | unix.O_CLOEXEC, unix.O_RDWR | unix.O_CLOEXEC}},
 	{unix.SYS_PRCTL, 0, []uint32{unix.PR_SET_TSC}},
 	// Functions that the person calls: what concerns nobody else.
-	{unix.SYS_CLOCK_GETTIME, any, nil}, {unix.SYS_GETTIMEOFDAY, any, nil}, {unix.SYS_TIME, any, nil},
-	{unix.SYS_GETRANDOM, any, nil}, {unix.SYS_SCHED_YIELD, any, nil},
+	{unix.SYS_CLOCK_GETTIME, always, nil}, {unix.SYS_GETTIMEOFDAY, always, nil}, {unix.SYS_TIME, always, nil},
+	{unix.SYS_GETRANDOM, always, nil}, {unix.SYS_SCHED_YIELD, always, nil},
 }
 
 // filter is the seccomp program.

@@ -76,24 +76,27 @@ func restore(im *image.Image, contents *Contents) (*tracee.Copy, *Info, error) {
 
 // check refuses what no saver writes.
 func check(im *image.Image, in *Info) error {
+	bad := func(format string, args ...any) error {
+		return &image.FormatError{Path: im.Path(), What: fmt.Sprintf(format, args...)}
+	}
 	active := false
 	for i := range im.Threads {
 		active = active || int(im.Threads[i].TID) == in.Active
 	}
 	if !active {
-		return fmt.Errorf("its active thread %d is missing", in.Active)
+		return bad("its active thread %d is missing", in.Active)
 	}
 	for i := range im.Regions {
 		r := &im.Regions[i]
 		if r.End() > taskSize || r.Addr < tracee.EngineEnd && r.End() > tracee.EngineCode {
-			return fmt.Errorf("region %#x+%#x cannot be mapped", r.Addr, r.Len)
+			return bad("region %#x+%#x cannot be mapped", r.Addr, r.Len)
 		}
 	}
 	for i := range in.Views {
 		v := &in.Views[i]
 		if v.Lo >= v.Hi || v.Hi > taskSize || v.Off > maxObject || v.Hi-v.Lo > maxObject ||
 			im.Region(v.Lo) == nil || v.Lo < tracee.EngineEnd && v.Hi > tracee.EngineCode {
-			return fmt.Errorf("view %#x-%#x cannot be made", v.Lo, v.Hi)
+			return bad("view %#x-%#x cannot be made", v.Lo, v.Hi)
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func (in *Info) Originals() map[uint64][]byte {
 func InfoOf(im *image.Image) (*Info, error) {
 	in := new(Info)
 	if err := json.Unmarshal(im.Ext, in); err != nil {
-		return nil, fmt.Errorf("image %d: %w", im.ID, err)
+		return nil, &image.FormatError{Path: im.Path(), What: "extension", Err: err}
 	}
 	return in, nil
 }
