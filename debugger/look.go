@@ -73,7 +73,7 @@ func (d *Debugger) Look(ctx context.Context, o LookOptions) (Look, error) {
 		}
 	}
 	if len(o.Watch) > 0 {
-		l.Watched, err = d.watched(ctx, o.Watch)
+		l.Watched, err = d.watched(ctx, o.Watch, l.Level, l.Shown)
 	}
 	return l, err
 }
@@ -99,22 +99,36 @@ func fatal(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// watched evaluates expressions in the selected frame.
-func (d *Debugger) watched(ctx context.Context, exprs []string) ([]Watched, error) {
+// watched evaluates expressions in the frame shown.
+func (d *Debugger) watched(ctx context.Context, exprs []string, level, shown int) ([]Watched, error) {
 	out := make([]Watched, len(exprs))
 	err := d.back.Quietly(ctx, func(ctx context.Context) error {
 		for i, text := range exprs {
 			out[i].Expr = text
-			e, err := d.back.Bind(ctx, text)
-			if err == nil {
-				out[i].Value, err = d.back.Evaluate(ctx, e)
-			}
-			out[i].Err = err
-			if err := fatal(ctx, err); err != nil {
+			out[i].Value, out[i].Err = d.valueIn(ctx, text, level, shown)
+			if err := fatal(ctx, out[i].Err); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	// What they called happened in a diversion.
+	if !d.edited && !d.inCall {
+		d.tl.EndDiversion()
+	}
 	return out, err
+}
+
+// valueIn evaluates an expression in the frame shown, which need not be the one
+// selected.
+func (d *Debugger) valueIn(ctx context.Context, expr string, level, shown int) (string, error) {
+	if v, ok := d.back.(Viewer); ok && shown != level {
+		value, err := v.Value(ctx, FrameID{Level: shown}, expr)
+		return value.Text, err
+	}
+	e, err := d.back.Bind(ctx, expr)
+	if err != nil {
+		return "", err
+	}
+	return d.back.Evaluate(ctx, e)
 }

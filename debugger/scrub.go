@@ -45,10 +45,7 @@ func (d *Debugger) Scrub(ctx context.Context, t, off time.Duration) (at time.Dur
 			return timeline.Stop{}, err
 		}
 		at = w.time
-		if w.mark != nil {
-			return d.tl.SeekMark(ctx, w.mark)
-		}
-		return d.tl.SeekPosition(ctx, timeline.Position{Event: w.event})
+		return d.seekWaypoint(ctx, w)
 	})
 	if err == nil {
 		d.guess = guess{d.tl.Event(), at, true}
@@ -65,23 +62,40 @@ func (d *Debugger) ScrubEvent(ctx context.Context, event int64) error {
 // ScrubEnd moves the program to the end of history.
 func (d *Debugger) ScrubEnd(ctx context.Context) error { return d.slide(ctx, d.toEnd()) }
 
+// seekWaypoint moves the present to a point. It is called while the backend waits.
+func (d *Debugger) seekWaypoint(ctx context.Context, w waypoint) (timeline.Stop, error) {
+	if w.mark != nil {
+		return d.tl.SeekMark(ctx, w.mark)
+	}
+	return d.tl.SeekPosition(ctx, timeline.Position{Event: w.event})
+}
+
+var errInCall = errors.New("the program is inside a function that an expression called; finish it first")
+
+// cancellable calls f with a context that ends when either of two does.
+func cancellable(asked, served context.Context, f seek) (timeline.Stop, error) {
+	both, cancel := context.WithCancel(served)
+	defer cancel()
+	defer context.AfterFunc(asked, cancel)()
+	if err := asked.Err(); err != nil {
+		return timeline.Stop{}, err
+	}
+	return f(both)
+}
+
 // slide moves the program without a word. Only the motion is cancelled by ctx:
 // the backend, which waits for it, is not bothered.
 func (d *Debugger) slide(ctx context.Context, s seek) error {
 	if d.inCall {
-		return errors.New("the program is inside a function that an expression called; finish it first")
+		return errInCall
 	}
 	d.tl.EndDiversion()
-	_, err := d.arrive(context.WithoutCancel(ctx), func(served context.Context) (timeline.Stop, error) {
-		both, cancel := context.WithCancel(served)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		if err := ctx.Err(); err != nil {
-			return timeline.Stop{}, err
-		}
-		return s(both)
+	d.edited = false
+	out, err := d.arrive(context.WithoutCancel(ctx), func(served context.Context) (timeline.Stop, error) {
+		return cancellable(ctx, served, s)
 	})
 	if err == nil {
+		d.moved(out)
 		d.track.pending = true
 	} else if errors.Is(err, context.Canceled) {
 		err = ErrInterrupted

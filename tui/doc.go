@@ -28,6 +28,7 @@
 //	source.go     the source pane and its files
 //	strip.go      history as drawn things (pure)
 //	ruler.go      the timeline pane: columns and times (pure), drawing
+//	marks.go      a chosen expression along the timeline
 //	canvas.go     a screen of cells (pure)
 //	theme.go      colours
 //	syntax.go     colours of source text

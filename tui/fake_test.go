@@ -149,6 +149,20 @@ func (f *fake) Place(context.Context) (time.Duration, error) {
 	return time.Duration(f.event) * time.Millisecond, nil
 }
 
+func (f *fake) Samples(ctx context.Context, expr string, times []time.Duration, _ time.Duration, fn func(debugger.Sample)) error {
+	if expr == "nosuch" {
+		return errors.New("No symbol \"nosuch\" in current context.")
+	}
+	for _, t := range times {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := t / (10 * time.Millisecond)
+		fn(debugger.Sample{Time: t, Value: fmt.Sprint(int(n * n)), Known: t > 15*time.Millisecond})
+	}
+	return nil
+}
+
 // screen is a Model with its commands carried out in the test's goroutine, one
 // after the other.
 type screen struct {
@@ -161,7 +175,7 @@ type screen struct {
 // newScreen opens a session on a fake.
 func newScreen(f *fake, w, h int, t *theme) *screen {
 	s := &screen{clock: time.Unix(1000, 0)}
-	b := newBridge(func(tea.Msg) {})
+	b := newBridge(func(m tea.Msg) { s.msg(m) })
 	o := Options{Title: "prog", Open: func(context.Context, *Bridge) (*Session, error) {
 		return &Session{Debugger: f, Title: "prog-1: ./prog", Banner: "prog-1: recorded yesterday.\n"}, nil
 	}}

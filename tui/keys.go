@@ -73,6 +73,7 @@ func init() {
 		{"Looking", []binding{
 			{keys: []string{"b"}, text: "breakpoint at the line", do: (*Model).toggleBreak},
 			{keys: []string{"w"}, text: "watch an expression", do: (*Model).askWatch},
+			{keys: []string{"W"}, text: "draw it on the timeline", do: (*Model).askPlot},
 			{keys: []string{"d", "delete"}, shown: "d", text: "forget the chosen watch", do: (*Model).dropWatch},
 			{keys: []string{"/"}, text: "search the pane's text", do: (*Model).askSearch},
 			{keys: []string{"tab"}, text: "next pane", do: focusBy(1)},
@@ -598,6 +599,7 @@ func zoomBy(f float64) func(*Model) tea.Cmd {
 	return func(m *Model) tea.Cmd {
 		if m.seen {
 			m.win = m.win.zoom(f, m.look.Time, max(m.look.Total, m.strip.total))
+			return m.sample()
 		}
 		return nil
 	}

@@ -24,6 +24,7 @@ type Debugger interface {
 	ScrubEvent(ctx context.Context, event int64) error
 	ScrubEnd(ctx context.Context) error
 	Place(ctx context.Context) (time.Duration, error)
+	Samples(ctx context.Context, expr string, times []time.Duration, off time.Duration, fn func(debugger.Sample)) error
 }
 
 var _ Debugger = (*debugger.Debugger)(nil)
@@ -146,6 +147,10 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		return m.surveyed(msg)
 	case placedMsg:
 		m.placed(msg)
+	case sampleMsg:
+		m.sampled(msg)
+	case sampledMsg:
+		return m.samplesDone(msg)
 	case tickMsg:
 		m.ticking = false
 		if m.running != nil || m.alive {
@@ -269,6 +274,7 @@ func (m *Model) saw(s stoppedMsg) tea.Cmd {
 	if moved && !s.scrub {
 		cmds = append(cmds, m.place())
 	}
+	cmds = append(cmds, m.sample())
 	return tea.Batch(cmds...)
 }
 

@@ -332,3 +332,89 @@ func TestHostileOutput(t *testing.T) {
 		t.Errorf("output is %q", lines[0].text)
 	}
 }
+
+// TestPlot: a chosen expression is looked at in every column, as background work
+// that gives way, and drawn.
+func TestPlot(t *testing.T) {
+	f := newFake()
+	s := newScreen(f, 80, 24, plainTheme())
+	s.do("W", "total", "enter")
+	rows := strings.Split(s.m.draw().plain(), "\n")
+	row := ""
+	for _, r := range rows {
+		if strings.HasPrefix(r, "total ") {
+			row = r
+		}
+	}
+	if !strings.Contains(row, "▁▂") || !strings.HasSuffix(row, "█") || !strings.HasPrefix(row, "total                ") {
+		t.Errorf("the row is %q in\n%s", row, strings.Join(rows, "\n"))
+	}
+	n := len(s.m.marks.samples)
+	if n < 60 || !s.m.marks.done {
+		t.Errorf("%d samples, done %v", n, s.m.marks.done)
+	}
+	s.do("+")
+	if len(s.m.marks.samples) <= n || !s.m.marks.done {
+		t.Errorf("zoomed in: %d samples, done %v", len(s.m.marks.samples), s.m.marks.done)
+	}
+	s.do("W", "ctrl+u", "nosuch", "enter")
+	if got := s.m.draw().plain(); !strings.Contains(got, `nosuch    No symbol "nosuch"`) {
+		t.Errorf("the screen says\n%s", got)
+	}
+	s.do("W", "ctrl+u", "enter")
+	if s.m.marks != nil {
+		t.Error("an empty answer leaves it there")
+	}
+}
+
+// TestPlotGivesWay: a command does not wait for the rest of a plot, which goes on
+// afterwards.
+func TestPlotGivesWay(t *testing.T) {
+	f := newFake()
+	s := newScreen(f, 80, 24, plainTheme())
+	s.do("W")
+	s.press("total", "enter") // the work is there, not carried out
+	if s.m.running == nil || s.m.running.what != sampleWork {
+		t.Fatalf("running: %+v", s.m.running)
+	}
+	s.press("n")
+	s.settle()
+	if strings.Join(f.done, " ") != "next" || s.m.running != nil || !s.m.marks.done {
+		t.Errorf("done %q, marks %v", f.done, s.m.marks.done)
+	}
+}
+
+func TestMarks(t *testing.T) {
+	for s, want := range map[string]float64{"7": 7, "0x1f": 31, "-1.5": -1.5, "true": 1, "97 'a'": 97, "0x10 <main+4>": 16} {
+		if got, ok := number(s); !ok || got != want {
+			t.Errorf("%s is %v, %v", s, got, ok)
+		}
+	}
+	for _, s := range []string{"", "{a = 1}", "<optimized out>", `"7"`, "nan", "inf"} {
+		if got, ok := number(s); ok {
+			t.Errorf("%s is %v", s, got)
+		}
+	}
+	m := &marks{expr: "x"}
+	w := window{0, 100, 10}
+	for _, s := range []debugger.Sample{{Time: 85, Value: "b", Known: true}, {Time: 5, Value: "a", Known: true}, {Time: 45, Known: false}, {Time: 65, Value: "a", Known: true}} {
+		m.add(s)
+	}
+	var got strings.Builder
+	for _, c := range m.columns(w) {
+		switch {
+		case c.changed:
+			got.WriteByte('x')
+		case c.known:
+			got.WriteByte('-')
+		default:
+			got.WriteByte('.')
+		}
+	}
+	if got.String() != "-.....-.x." || m.numeric {
+		t.Errorf("%s, numeric %v", got.String(), m.numeric)
+	}
+	if n := len(m.missing(w)); n != 6 {
+		t.Errorf("%d columns are missing", n)
+	}
+}

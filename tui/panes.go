@@ -511,7 +511,10 @@ func (m *Model) working() string {
 		return ""
 	}
 	if r.back {
-		return ""
+		if r.what != sampleWork || m.message != "" {
+			return ""
+		}
+		return fmt.Sprintf("plotting %s, %d%%", m.marksExpr(), int(100*m.progress.fraction))
 	}
 	spin := []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	if m.theme.ascii {
@@ -534,6 +537,13 @@ func (m *Model) working() string {
 		text += m.theme.glyph(" · ", ", ") + "i types to the program"
 	}
 	return text
+}
+
+func (m *Model) marksExpr() string {
+	if m.marks == nil {
+		return ""
+	}
+	return m.marks.expr
 }
 
 // takesKeys reports whether the program runs live and has a terminal of ours.

@@ -129,18 +129,6 @@ type ruler struct {
 	marks *marks
 }
 
-// marks is what is known of a chosen expression along history.
-type marks struct {
-	expr    string
-	changes []time.Duration
-	values  []float64 // a column's value each, NaN for none; nil without a plot
-	from    window
-	note    string // while there is nothing to draw
-}
-
-// rows is how many rows the timeline wants.
-func (u *ruler) rows() int { return 3 + len(u.s.lanes) }
-
 func (u *ruler) draw() {
 	now := u.w.column(u.look.Time)
 	x, y := u.r.x+gutter, u.r.y
@@ -359,58 +347,41 @@ func (u *ruler) drawOutput(x, y, now int) {
 	}
 }
 
+// drawMarks draws the chosen expression: a sparkline where it is a number, a line
+// where it is something else, and marks where it changed.
 func (u *ruler) drawMarks(x, y, now int) {
 	u.name(y, u.marks.expr, u.t.changed)
-	if u.marks.note != "" {
-		u.c.text(x, y, u.w.columns, u.marks.note, u.t.faint)
+	if u.marks.err != "" {
+		u.c.text(x, y, u.w.columns, u.marks.err, u.t.failed)
 		return
 	}
-	if u.marks.values != nil {
-		u.sparkline(x, y, now)
-	}
-	for _, t := range u.marks.changes {
-		if col := u.w.column(t); col >= 0 && col < u.w.columns {
-			g := u.t.glyph("◆", "x")
-			if p := u.c.at(x+col, y); p != nil && p.text != " " {
-				g = p.text
-			}
-			u.c.text(x+col, y, 1, g, u.t.changed)
-		}
-	}
-}
-
-const bars = "▁▂▃▄▅▆▇█"
-
-func (u *ruler) sparkline(x, y, now int) {
-	lo, hi, any := 0.0, 0.0, false
-	for _, v := range u.marks.values {
-		if v != v {
-			continue
-		}
-		if !any {
-			lo, hi, any = v, v, true
-		}
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	steps := []rune(bars)
+	lo, hi := u.marks.bounds(u.w)
+	steps := []rune("▁▂▃▄▅▆▇█")
 	if u.t.ascii {
 		steps = []rune("_.-=^")
 	}
-	for i, v := range u.marks.values {
-		if v != v {
+	for col, c := range u.marks.columns(u.w) {
+		if !c.known {
 			continue
 		}
-		k := 0
-		if hi > lo {
-			k = int((v - lo) / (hi - lo) * float64(len(steps)-1))
-		}
-		if col := u.w.column(u.marks.from.middle(i)); col >= 0 && col < u.w.columns {
-			st := u.t.output
-			if col > now {
-				st = u.t.future
+		g, st := u.t.glyph("─", "-"), u.t.output
+		if u.marks.numeric {
+			k := 0
+			if hi > lo {
+				k = int((c.number - lo) / (hi - lo) * float64(len(steps)-1))
 			}
-			u.c.text(x+col, y, 1, string(steps[k]), st)
+			g = string(steps[k])
 		}
+		if c.changed && !u.marks.numeric {
+			g = u.t.glyph("◆", "x")
+		}
+		switch {
+		case c.changed:
+			st = u.t.changed
+		case col > now:
+			st = u.t.future
+		}
+		u.c.text(x+col, y, 1, g, st)
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"yore/debugger/repl"
 	"yore/debugger/session"
 	"yore/engine"
-	"yore/engine/gdbserver"
 	"yore/engine/trace"
 	"yore/tui"
 )
@@ -198,29 +197,24 @@ func (r *screener) openProgram(ctx, life context.Context, open *closers, ui *tui
 	return out, nil
 }
 
-// open starts gdb and the debugger on a session. ctx ends the opening, life the
-// session.
+// open starts the backend and the debugger on a session. ctx ends the opening,
+// life the session.
 func (r *screener) open(ctx, life context.Context, open *closers, ui *tui.Bridge, s *engine.Session, exe string, files gdb.Files, o debugger.Options) (*tui.Session, error) {
 	target := &live.Target{Session: s}
-	server, err := live.Serve(life, target, "", gdbserver.Options{})
+	back, note, end, err := r.session.openBackend(life, target, exe, backendOptions{
+		NoInit: r.prompt.NX, Print: ui.Print, OnRun: ui.Running, Files: files,
+	})
 	if err != nil {
 		return nil, err
 	}
-	open.add(func() { server.Close() })
-	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{
-		Path: r.session.GDB, NoInit: r.prompt.NX, Print: ui.Print, OnRun: ui.Running, Files: files,
-	})
-	if err != nil {
-		return nil, withStatus(exitMachine, err)
-	}
-	open.add(back.Close)
+	open.add(end)
 	d, err := debugger.New(ctx, back, session.New(s), ui, o)
 	if err != nil {
 		return nil, err
 	}
 	open.add(d.Close)
-	if back.NoDebugInfo() {
-		ui.Print(fmt.Sprintf("%s has no debug information: there are instructions and symbols, but no lines or variables.\n", filepath.Base(exe)))
+	if note != "" {
+		ui.Print(note)
 	}
 	return &tui.Session{Debugger: d, Live: target.Live}, nil
 }
