@@ -525,7 +525,36 @@ func (s *changeSearch) quiet(ctx context.Context, r *replay.Runner, end End) (ag
 		return false, nil, errOpaque
 	}
 	s.writers = append(s.writers, w)
-	return true, nil, nil
+	return true, nil, s.more(ctx, c)
+}
+
+// more goes on from the first access by an unknown writer for a few accesses and
+// adds the writers that are met: each found here saves a round.
+func (s *changeSearch) more(ctx context.Context, c *chase) error {
+	const patience = 12 // accesses without a new writer
+	for old := 0; old < patience; old++ {
+		if err := c.g.arm(); err != nil {
+			return err
+		}
+		hit, why, err := c.untilFired(ctx)
+		switch {
+		case err != nil:
+			return err
+		case why == Cancelled:
+			return context.Cause(ctx)
+		case hit < 0:
+			return nil
+		}
+		w, ok, err := s.l.writerOf(c.g, s.words, hit)
+		if err != nil || !ok {
+			return err
+		}
+		if !slices.ContainsFunc(s.writers, func(x writer) bool { return x.pc == w.pc }) {
+			s.writers = append(s.writers, w)
+			old = 0
+		}
+	}
+	return nil
 }
 
 // plain finds the last change by debug registers alone: it counts the changes,
