@@ -92,6 +92,9 @@ func (s *Session) WriteMemory(addr uint64, p []byte) error {
 			return err
 		}
 		d.writes = append(d.writes, trace.Write{Addr: addr, Data: append([]byte(nil), p...)})
+		if s.reads != nil {
+			s.reads.wrote(addr, uint64(len(p)))
+		}
 		return nil
 	})
 }
@@ -185,12 +188,16 @@ func (s *Session) runDiversion(ctx context.Context, tid int) (timeline.Stop, err
 	// The return breakpoint is on a stack that may not be executed: the fault of
 	// returning there is the hit.
 	for {
-		st, err := c.Run(ptrace.Sysemu, 0)
+		st, err := s.traced(c)
 		if err != nil || !st.Stopped() {
 			return stop, fmt.Errorf("the called function ended the process: %v", st)
 		}
 		switch {
+		case s.stepped(c, st):
 		case st.IsSyscall():
+			if s.reads != nil {
+				s.reads.opaque("it calls a function that makes system calls")
+			}
 			if err := s.divertedCall(c); err != nil {
 				return stop, err
 			}

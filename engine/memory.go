@@ -42,7 +42,13 @@ func (s *Session) read(addr uint64, p []byte) int {
 // ReadMemory reads memory of the present and returns how many bytes of p could
 // be read.
 func (s *Session) ReadMemory(addr uint64, p []byte) (n int, err error) {
-	err = s.do(s.background(), func() error { n = s.read(addr, p); return nil })
+	err = s.do(s.background(), func() error {
+		n = s.read(addr, p)
+		if s.reads != nil {
+			s.reads.read(addr, uint64(n))
+		}
+		return nil
+	})
 	return n, err
 }
 

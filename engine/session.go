@@ -83,6 +83,7 @@ type Session struct {
 	inserted    bool // breakpoints are in the frontier's memory
 	pass        [65]bool
 	div         *diversion
+	reads       *readSet // of the evaluation under way, nil when nobody asks
 	armed       func(context.Context) (timeline.Stop, error)
 	progress    func(string, float64)
 	pacing      pacing

@@ -94,6 +94,10 @@ func (i *Inst) segBase(r *unix.PtraceRegs) uint64 {
 	return 0
 }
 
+// ThreadLocal reports whether i's memory operand is relative to fs or gs, which
+// differ between threads.
+func (i *Inst) ThreadLocal() bool { return i.isMem && (i.seg == 0x64 || i.seg == 0x65) }
+
 // Vector reports whether i's memory operand is addressed by a vector register
 // or a tile's stride (gather, scatter, tileload, tilestore), which the general
 // registers do not tell.
