@@ -64,6 +64,21 @@ type Beginner interface {
 	ToMain(ctx context.Context) (out Outcome, named bool, err error)
 }
 
+// Reader is a Backend whose evaluations read memory that a Witness can see.
+type Reader interface {
+	// EvaluateReading is Evaluate, at a point where the expression has just been
+	// evaluated. begin is called when all that is left to be read is what the
+	// value depends on. loose, when not empty, says why that is more than memory.
+	EvaluateReading(ctx context.Context, e Expression, begin func()) (value, loose string, err error)
+}
+
+// Disassembler is a Backend that shows instructions.
+type Disassembler interface {
+	// Instruction returns the text of the instruction that the selected thread is
+	// about to execute, with its address; "" when it cannot be read.
+	Instruction(ctx context.Context) (string, error)
+}
+
 // Limiter is a Backend whose evaluations of bound expressions have a time limit,
 // 0 for none.
 type Limiter interface {

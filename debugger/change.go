@@ -26,6 +26,9 @@ type Change struct {
 	Unknowns      int    // evaluations that gave no value
 	LastUnknown   string // why the last of them gave none
 	Elapsed       time.Duration
+	// Instruction is the one that made the change, "" when it is not known: of an
+	// event's change, the system call.
+	Instruction string
 
 	// Where the program stands, just before the statement: see describe.
 	Position  timeline.Position

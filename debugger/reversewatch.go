@@ -3,9 +3,11 @@ package debugger
 // reverse-watch EXPR: EXPR has some value now; find the statement that gave it
 // that value, at the latest such change.
 //
-//  1. Where the backend can watch the expression in hardware, one backward run
-//     answers, and the answer is the latest change.
-//  2. Otherwise: look at checkpoints back from the present in growing strides
+//  1. The memory that the evaluation reads is followed back from one change of it
+//     to the one before (proof.go), which proves the answer to be the latest; with
+//     a backend or a timeline that cannot tell, the backend's own hardware
+//     watchpoints serve where they can.
+//  2. Where that gives no answer: look at checkpoints back from the present in growing strides
 //     until the value differs, bisect between the two, then over the events
 //     between, then inside one slice as far as the timeline can split it.
 //  3. The last few thousand instructions are walked backwards in blocks, and the
@@ -41,6 +43,9 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	d.printf("%s changed from %s to %s by this statement:\n", expr, shorten(c.Before), shorten(c.After))
 	if err := d.back.ShowStop(ctx); err != nil {
 		return Outcome{Moved: true}, err
+	}
+	if c.Instruction != "" {
+		d.printf("The instruction: %s\n", c.Instruction)
 	}
 	text := "This is the latest change"
 	if c.Guarantee != Latest {
@@ -99,6 +104,8 @@ type hunt struct {
 	now    string // the value there
 	first  *point // the oldest point that matters
 	marks  []Mark // made on the way
+	from   Mark   // the earliest point up to which the value is known to be now's; nil for home
+	why    string // why the latest change is not proved
 	moved  bool   // the program has left the present
 	answer Change
 }
@@ -207,7 +214,7 @@ func (h *hunt) run(ctx context.Context) error {
 	if err := h.findFirst(ctx); err != nil {
 		return err
 	}
-	out, ok, err := h.watch(ctx)
+	ok, err := h.prove(ctx)
 	if err != nil {
 		return err
 	}
@@ -215,14 +222,29 @@ func (h *hunt) run(ctx context.Context) error {
 		if err := h.bisect(ctx); err != nil {
 			return err
 		}
-	} else if !out.Moved || out.Edge {
-		return h.unchanged()
+	}
+	if dis, ok := h.d.back.(Disassembler); ok {
+		if h.answer.Instruction, err = dis.Instruction(ctx); err != nil {
+			return err
+		}
 	}
 	_, err = h.move(ctx, Motion{Kind: ToStatement, Backward: true})
 	return err
 }
 
+// unchanged is the answer that the value has been the present's all the time.
 func (h *hunt) unchanged() error {
+	if h.answer.Guarantee == Transition {
+		text := fmt.Sprintf("%s has been %s wherever it was looked at, by %d evaluations", h.bound, shorten(h.now), h.answer.Evaluations)
+		if n := h.answer.Unknowns; n > 0 {
+			text += fmt.Sprintf(", %d of them without a value (the last: %s)", n, strings.TrimSuffix(h.answer.LastUnknown, "."))
+		}
+		text += "; it may have changed and changed back in between"
+		if h.why != "" {
+			text += ": " + h.why
+		}
+		return &UnchangedError{text}
+	}
 	since := "since the start of history"
 	switch {
 	case h.floor != nil:
@@ -324,32 +346,140 @@ func (h *hunt) watch(ctx context.Context) (out Outcome, ok bool, err error) {
 // bisect finds a transition and leaves the program just before the instruction
 // that made it.
 func (h *hunt) bisect(ctx context.Context) error {
-	h.answer.Guarantee = Transition
-	h.answer.Reason = "a value that changed and changed back between two points looked at is not seen"
+	h.answer.Guarantee, h.answer.Reason = Transition, h.why
+	if h.why == "" {
+		h.answer.Reason = "a value that changed and changed back between two points looked at is not seen"
+	}
+	from := h.home
+	if h.from != nil {
+		from = h.from
+		if _, err := h.arrive(ctx, h.d.toMark(from)); err != nil {
+			return err
+		}
+	}
 	points := []*point{h.first}
 	for _, c := range h.d.tl.Checkpoints() {
 		if c.Past && c.Event >= h.first.event {
 			points = append(points, &point{seek: h.d.toCheckpoint(c.ID), event: c.Event})
 		}
 	}
-	present := &point{seek: h.d.toMark(h.home), mark: h.home, event: h.d.tl.Event()}
+	present := &point{seek: h.d.toMark(from), mark: from, event: h.d.tl.Event()}
 	points = append(points, present)
 
 	b, err := pastwards(ctx, h, points)
 	if err != nil {
 		return err
 	}
+	if !b.found {
+		oldest, s := h.first, unknown
+		if b.lo == nil {
+			s = same
+		}
+		if oldest.mark == nil { // it serves to split what follows
+			if s, err = h.look(ctx, oldest); err != nil {
+				return err
+			}
+		}
+		x, err := scatter(ctx, h, oldest, present, s, scattered)
+		if err != nil {
+			return err
+		}
+		if x.found {
+			b = x
+		}
+	}
 	if b.lo == nil {
 		return h.unchanged()
 	}
-	if b, err = narrow(ctx, h, b); err != nil {
-		return err
+	for range recheckRounds {
+		if b, err = narrow(ctx, h, b); err != nil {
+			return err
+		}
+		done, err := h.stride(ctx, b)
+		if err == nil && !done {
+			err = h.walk(ctx, b)
+		}
+		if err != nil {
+			return err
+		}
+		m, err := h.mark(ctx)
+		if err != nil {
+			return err
+		}
+		before := h.answer.Before
+		var later bool
+		if b, later, err = h.recheck(ctx, &point{seek: h.d.toMark(m), mark: m, event: h.d.tl.Event()}, present); err != nil {
+			return err
+		}
+		if !later {
+			h.answer.Before = before
+			_, err = h.arrive(ctx, h.d.toMark(m))
+			return err
+		}
 	}
-	if done, err := h.stride(ctx, b); done || err != nil {
-		return err
-	}
-	return h.walk(ctx, b)
+	return fmt.Errorf("%s changes so often that none of its changes can be called the latest", h.bound)
 }
+
+// recheckRounds bounds how often a later change is looked for.
+const recheckRounds = 12
+
+// recheck looks for a point between a change and the present at which the value
+// differs: then the change is not the latest. An invariant that is broken for a
+// moment whenever its data are being changed leads a bisection astray if one of its
+// points lies in such a moment. So it looks far from the change and ever nearer:
+// what follows a moment is mostly another value.
+func (h *hunt) recheck(ctx context.Context, change, present *point) (b bracket, later bool, err error) {
+	hi, known := present, present // known has the present's value
+	for {
+		mid, ok, err := h.between(ctx, change, hi)
+		if err != nil {
+			return b, false, err
+		}
+		if !ok {
+			break
+		}
+		s, err := h.look(ctx, mid)
+		switch {
+		case err != nil:
+			return b, false, err
+		case s == differs:
+			return bracket{lo: mid, hi: known, found: true}, true, nil
+		case s == same:
+			known = mid
+		}
+		hi = mid
+	}
+	st, ok := h.d.tl.(Strider)
+	if !ok || hi.mark == nil {
+		return b, false, nil
+	}
+	n, ok, err := st.Stride(ctx, change.mark, hi.mark, strideMost)
+	if err != nil || !ok {
+		return b, false, err
+	}
+	for k := n / 2; k > 1; k /= 2 {
+		m, err := st.Ahead(ctx, change.mark, k)
+		if err != nil {
+			return b, false, err
+		}
+		h.marks = append(h.marks, m)
+		near := &point{seek: h.d.toMark(m), mark: m, event: change.event}
+		s, err := h.look(ctx, near)
+		switch {
+		case err != nil:
+			return b, false, err
+		case s == differs:
+			return bracket{lo: near, hi: known, found: true}, true, nil
+		case s == same:
+			known = near
+		}
+	}
+	return b, false, nil
+}
+
+// scattered is how many points are looked at in between when the value is the same
+// at all checkpoints.
+const scattered = 24
 
 // Blocks of instructions that walk goes back by.
 const (
@@ -392,16 +522,15 @@ func (h *hunt) walk(ctx context.Context, b bracket) error {
 		if err != nil {
 			return err
 		}
-		if s == differs {
-			return h.halve(ctx, last, n)
-		}
-		past := edge || s == unknown && !b.found
+		past := edge && s != differs || s == unknown && !b.found
 		if !past && b.found {
 			if past, err = h.passed(ctx, b.lo); err != nil {
 				return err
 			}
 		}
 		switch {
+		case s == differs && !past:
+			return h.halve(ctx, last, n)
 		case past && n <= firstBlock:
 			return h.comb(ctx, last, n)
 		case past:

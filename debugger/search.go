@@ -9,6 +9,7 @@ package debugger
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // point is somewhere the search can look. Points are compared by their order in
@@ -165,6 +166,50 @@ func narrow(ctx context.Context, pr prober, b bracket) (bracket, error) {
 			default:
 				return b, nil
 			}
+		}
+	}
+}
+
+// scatter looks at up to n points spread between lo and hi, later ones first at
+// each round, until the value differs at one. hi is known to be same; ls is what lo
+// is. It is for values that are the same wherever pastwards looked: those may have
+// changed and changed back.
+func scatter(ctx context.Context, pr prober, lo, hi *point, ls sample, n int) (bracket, error) {
+	type seen struct {
+		p *point
+		s sample
+	}
+	all := []seen{{lo, ls}, {hi, same}} // in the order of history
+	for {
+		split := false
+		for i := len(all) - 2; i >= 0; i-- {
+			if n == 0 {
+				return bracket{hi: hi}, nil
+			}
+			mid, ok, err := pr.between(ctx, all[i].p, all[i+1].p)
+			if err != nil {
+				return bracket{}, err
+			}
+			if !ok {
+				continue
+			}
+			split = true
+			n--
+			s, err := pr.look(ctx, mid)
+			if err != nil {
+				return bracket{}, err
+			}
+			if s == differs {
+				for _, later := range all[i+1:] {
+					if later.s == same {
+						return bracket{lo: mid, hi: later.p, found: true}, nil
+					}
+				}
+			}
+			all = slices.Insert(all, i+1, seen{mid, s})
+		}
+		if !split {
+			return bracket{hi: hi}, nil
 		}
 	}
 }

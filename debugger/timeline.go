@@ -96,3 +96,34 @@ type Calendar interface {
 	// Clock is what it said when the program had run for d.
 	Clock(d time.Duration) time.Time
 }
+
+// Witness is a Timeline that knows what memory an evaluation reads, and who wrote
+// it last. With it the latest change of a value can be proved (proof.go).
+type Witness interface {
+	// BeginReads begins, and EndReads ends, a set of the memory that is read.
+	BeginReads()
+	EndReads() Reads
+	// LastWrite returns the latest change of a set strictly before a mark and not
+	// before the start of slice floor; nil when there is none. An *UnprovedError
+	// says that it cannot be told.
+	LastWrite(ctx context.Context, r Reads, before Mark, floor int64) (*Write, error)
+}
+
+// Reads is a set of memory.
+type Reads struct {
+	Set    any    // the Timeline's
+	Opaque string // why more than the set may have been read; "" when it is whole
+}
+
+// Write is a change of memory, by an instruction or an event.
+type Write struct {
+	Before Mark // just before it; nil when nothing was before it
+	After  Mark // just behind it
+	// Searches is what finding it took: a search each of an interval for a few words.
+	Searches int
+}
+
+// UnprovedError says why a value's latest change cannot be proved.
+type UnprovedError struct{ Reason string }
+
+func (e *UnprovedError) Error() string { return e.Reason }

@@ -14,6 +14,10 @@
 //	output: one\ntwo\n     all of its standard output, where that is fixed
 //	needs: pty             what else it needs: pty (its stdio on a terminal),
 //	                       kill (it runs until it is ended from outside)
+//	watch: total == 7      an expression that gets its final value at the line with
+//	                       MARK culprit, or never changes when there is none; the
+//	                       program's argument is then a seed
+//	frame: work            the function whose local variable that is, active at the end
 //
 // A comment "MARK name" in a program marks the line that a test looks for
 // (Line). Programs check themselves: a run that ends otherwise than the header

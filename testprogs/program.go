@@ -23,6 +23,8 @@ type Program struct {
 	Exit   int     // exit status of the short run
 	Signal int     // the signal that ends it, 0 for none
 	Needs  []string
+	Watch  string // the expression that goes wrong at the line with MARK culprit
+	Frame  string // the function whose variable it names, "" for none
 }
 
 var languages = map[string]bool{"c": true, "cc": true, "go": true, "rs": true, "py": true, "sql": true}
@@ -138,6 +140,10 @@ func (p *Program) directive(key, val string) (err error) {
 		p.Args = strings.Fields(val)
 	case "needs":
 		p.Needs = strings.Fields(val)
+	case "watch":
+		p.Watch = val
+	case "frame":
+		p.Frame = val
 	case "stdin":
 		p.Stdin, err = strconv.Unquote(`"` + val + `"`)
 	case "output":
@@ -150,6 +156,12 @@ func (p *Program) directive(key, val string) (err error) {
 		p.Signal, err = strconv.Atoi(val)
 	}
 	return err
+}
+
+// HasMark reports whether the program has a line with "MARK mark" in it.
+func (p *Program) HasMark(mark string) bool {
+	_, err := p.Line(mark)
+	return err == nil
 }
 
 // Line returns the number of the program's only line with "MARK mark" in it.

@@ -211,6 +211,9 @@ func changeText(c *debugger.Change) string {
 	if c.Location.Line > 0 {
 		fmt.Fprintf(&s, "%s:%d\t%s\n", c.Location.File, c.Location.Line, strings.TrimSpace(c.Source))
 	}
+	if c.Instruction != "" {
+		fmt.Fprintf(&s, "instruction: %s\n", c.Instruction)
+	}
 	fmt.Fprintf(&s, "position: %v, thread %d (%d)\n", c.Position, c.Thread.Number, c.Thread.ID)
 	for _, f := range c.Backtrace {
 		fmt.Fprintf(&s, "#%-2d %s\n", f.Level, frameText(f.Location))
@@ -265,6 +268,7 @@ type jsonChange struct {
 	After       string      `json:"after"`
 	Guarantee   string      `json:"guarantee"`
 	Reason      string      `json:"reason"`
+	Instruction string      `json:"instruction"`
 	Position    string      `json:"position"`
 	Thread      int         `json:"thread"`
 	TID         int         `json:"tid"`
@@ -284,6 +288,7 @@ func writeChange(w io.Writer, c *debugger.Change, err error) error {
 	} else {
 		o.Found, o.Before, o.After, o.Guarantee, o.Reason = true, c.Before, c.After, c.Guarantee, c.Reason
 		o.Position, o.Thread, o.TID, o.Goroutine = c.Position.String(), c.Thread.Number, c.Thread.ID, c.Thread.Goroutine
+		o.Instruction = c.Instruction
 		o.Location, o.Source = frameOf(c.Location), c.Source
 		for _, f := range c.Backtrace {
 			o.Backtrace = append(o.Backtrace, frameOf(f.Location))

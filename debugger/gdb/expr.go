@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"yore/debugger"
@@ -29,6 +30,7 @@ type expression struct {
 	language string   // gdb's name of the language it was given in
 
 	activation bool
+	loose      string // why its variables are not at fixed addresses, "" when they are
 	function   string
 	cfa        string // the frame's canonical address
 	tid        int
@@ -61,9 +63,17 @@ func (g *Backend) bind(ctx context.Context, e *expression) error {
 	if err != nil {
 		return err
 	}
+	if strings.Contains(e.text, "$") {
+		e.loose = "it names registers or gdb's own variables"
+	}
 	for _, n := range names(e.text) {
 		if slices.Contains(locals, n) {
 			e.activation = true
+			if e.loose == "" {
+				if e.loose, err = g.looseVariable(ctx, n); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if slices.Contains(locals, "this") && n != "this" {
@@ -108,6 +118,23 @@ func (g *Backend) language(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("gdb does not say which language it uses: %s", text)
 	}
 	return m[1], nil
+}
+
+// fixedVariable matches what `info address` says of a variable that stays at one
+// address while its frame lives.
+var fixedVariable = regexp.MustCompile(`^Symbol ".*" is (?:a variable at frame base |a variable at |static storage at |a complex DWARF expression:\s+0: DW_OP_fbreg -?\d+\s*\.?\s*$)`)
+
+// looseVariable says why a local variable is not at one address all the time, ""
+// when it is.
+func (g *Backend) looseVariable(ctx context.Context, name string) (string, error) {
+	text, err := g.captured(ctx, console("info address "+name))
+	if err != nil && refusal(err) == nil {
+		return "", err
+	}
+	if err == nil && fixedVariable.MatchString(text) {
+		return "", nil
+	}
+	return name + " is not at one address in memory all the time", nil
 }
 
 // locals returns the names of the selected frame's variables and arguments.
@@ -187,24 +214,38 @@ func (g *Backend) findFrame(ctx context.Context, e *expression) (level int, thre
 
 // Evaluate is part of debugger.Backend.
 func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, error) {
+	value, _, err := g.evaluation(ctx, x, g.evalLimit, func() {})
+	return value, err
+}
+
+// readingSlows is how much more time an evaluation may take whose called functions
+// are stepped.
+const readingSlows = 10
+
+// EvaluateReading is part of debugger.Reader. After an evaluation gdb has the
+// stack's frames in its cache, unless that called a function.
+func (g *Backend) EvaluateReading(ctx context.Context, x debugger.Expression, begin func()) (value, loose string, err error) {
+	return g.evaluation(ctx, x, readingSlows*g.evalLimit, begin)
+}
+
+func (g *Backend) evaluation(ctx context.Context, x debugger.Expression, limit time.Duration, begin func()) (value, loose string, err error) {
 	e, ok := x.(*expression)
 	if !ok {
-		return "", fmt.Errorf("expression %s was not bound by this backend", x)
+		return "", "", fmt.Errorf("expression %s was not bound by this backend", x)
 	}
-	var value string
-	err := g.do(ctx, func() error {
+	err = g.do(ctx, func() error {
 		limited, cancel := ctx, func() {}
-		if g.evalLimit > 0 {
-			limited, cancel = context.WithTimeout(ctx, g.evalLimit)
+		if limit > 0 {
+			limited, cancel = context.WithTimeout(ctx, limit)
 		}
 		defer cancel()
 		var err error
-		value, err = g.evaluate(limited, e)
+		value, err = g.evaluate(limited, e, begin)
 		switch {
 		case err == nil || gone(err):
 			return err
 		case deadline(ctx, limited):
-			return &debugger.UnknownError{Reason: fmt.Sprintf("Its evaluation takes longer than %v.", g.evalLimit)}
+			return &debugger.UnknownError{Reason: fmt.Sprintf("Its evaluation takes longer than %v.", limit)}
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, errNoFrame), refusal(err) != nil:
@@ -212,7 +253,7 @@ func (g *Backend) Evaluate(ctx context.Context, x debugger.Expression) (string, 
 		}
 		return err
 	})
-	return value, err
+	return value, e.loose, err
 }
 
 // EvalTimeout is part of debugger.Limiter.
@@ -221,7 +262,8 @@ func (g *Backend) EvalTimeout() time.Duration { return g.evalLimit }
 // SetEvalTimeout is part of debugger.Limiter.
 func (g *Backend) SetEvalTimeout(d time.Duration) { g.evalLimit = d }
 
-func (g *Backend) evaluate(ctx context.Context, e *expression) (string, error) {
+// evaluate calls begin when the frame to evaluate in has been found.
+func (g *Backend) evaluate(ctx context.Context, e *expression, begin func()) (string, error) {
 	where := ""
 	if e.activation {
 		level, thread, err := g.findFrame(ctx, e)
@@ -235,6 +277,7 @@ func (g *Backend) evaluate(ctx context.Context, e *expression) (string, error) {
 			return "", err
 		}
 	}
+	begin()
 	_, res, err := g.capture(ctx, "-data-evaluate-expression "+where+"--language "+e.language+" "+gdbmi.Quote(e.text))
 	return res.Fields.Text("value"), err
 }

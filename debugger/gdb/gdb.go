@@ -76,6 +76,9 @@ type Backend struct {
 var (
 	_ debugger.Backend = (*Backend)(nil)
 	_ debugger.Limiter = (*Backend)(nil)
+	_ debugger.Reader  = (*Backend)(nil)
+
+	_ debugger.Disassembler = (*Backend)(nil)
 )
 
 // Start runs gdb on a program (an ELF file with the symbols) whose remote server

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"yore/debugger"
+	"yore/gdbmi"
 )
 
 // Arrive is part of debugger.Backend.
@@ -61,6 +65,7 @@ func (g *Backend) Quietly(ctx context.Context, f func(context.Context) error) er
 		}
 		for _, s := range []struct{ name, value string }{
 			{"print elements", "4000"}, {"print repeats", "unlimited"}, {"unwindonsignal", "on"}, {"unwind-on-terminating-exception", "on"},
+			{"stack-cache", "off"}, // a Witness sees what is read
 		} {
 			_, res, err := g.capture(ctx, "-gdb-show "+s.name)
 			if err != nil {
@@ -117,25 +122,70 @@ func (g *Backend) Move(ctx context.Context, m debugger.Motion) (debugger.Outcome
 	return out, err
 }
 
-// toEntry goes back to the call of an expression's frame.
+var symbolOffset = regexp.MustCompile(` \+ (\d+) in section `)
+
+// toEntry goes back to the call of an expression's frame. gdb's own reverse-finish
+// leaves the innermost function whichever frame is selected, so a breakpoint at the
+// function's first instruction does it, which counts only where the stack is as it
+// was when this activation began.
 func (g *Backend) toEntry(ctx context.Context, of debugger.Expression) (debugger.Outcome, error) {
-	level := 0
-	if e, ok := of.(*expression); ok && e.activation {
-		f, _, err := g.findFrame(ctx, e)
-		if err != nil {
-			return debugger.Outcome{}, err
+	var out debugger.Outcome
+	e, ok := of.(*expression)
+	if !ok || !e.activation {
+		return g.resume(ctx, "-exec-finish --reverse")
+	}
+	level, thread, err := g.findFrame(ctx, e)
+	if err != nil {
+		return out, err
+	}
+	_, res, err := g.capture(ctx, fmt.Sprintf("-stack-list-frames %s%d %d", thread, level, level))
+	if err != nil {
+		return out, err
+	}
+	frames := res.Fields.List("stack").Tuples()
+	if len(frames) == 0 {
+		return out, errNoFrame
+	}
+	pc := location(frames[0]).Addr
+	text, err := g.captured(ctx, console(fmt.Sprintf("info symbol %#x", pc)))
+	if err != nil {
+		return out, err
+	}
+	if m := symbolOffset.FindStringSubmatch(text); m != nil {
+		pc -= uint64(number(m[1]))
+	}
+	threads, err := g.listThreads(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, t := range threads {
+		if t.ID == e.tid {
+			thread = fmt.Sprintf(" thread %d", t.Number)
 		}
-		level = f
 	}
-	if _, err := g.captured(ctx, fmt.Sprintf("-stack-select-frame %d", level)); err != nil {
-		return debugger.Outcome{}, err
+	const returnAddress = 8 // bytes that the call has pushed
+	if _, err := g.captured(ctx, console(fmt.Sprintf("tbreak *%#x%s if $rsp + %d == %s", pc, thread, returnAddress, e.cfa))); err != nil {
+		return out, err
 	}
-	return g.resume(ctx, "-exec-finish --reverse")
+	g.mu.Lock()
+	made := g.ev.created
+	g.mu.Unlock()
+	out, err = g.resume(ctx, "-exec-continue --reverse")
+	if _, derr := g.captured(context.WithoutCancel(ctx), console("delete "+made)); derr != nil && refusal(derr) == nil && err == nil {
+		err = derr
+	}
+	if err != nil || out.Edge {
+		return out, err
+	}
+	return g.resume(ctx, console("reverse-stepi"))
 }
 
 // toStatement goes back to the beginning of a statement.
 func (g *Backend) toStatement(ctx context.Context) (debugger.Outcome, error) {
-	var out debugger.Outcome
+	out, err := g.toSource(ctx)
+	if err != nil || out.Edge {
+		return out, err
+	}
 	// Each round leaves a function, reaches the beginning of a line, or makes a
 	// step in a function's prologue. Lines with several ranges of code take more
 	// than one.
@@ -168,6 +218,34 @@ func (g *Backend) toStatement(ctx context.Context) (debugger.Outcome, error) {
 		out = o
 		if o.Edge {
 			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// toSource goes back from library code to where the innermost frame whose source
+// is at hand called it. Where there is none it stays.
+func (g *Backend) toSource(ctx context.Context) (out debugger.Outcome, err error) {
+	const deepest = 64
+	for range deepest {
+		_, res, err := g.capture(ctx, "-stack-list-frames")
+		if err != nil {
+			return out, notRefusal(err)
+		}
+		frames := res.Fields.List("stack").Tuples()
+		level := slices.IndexFunc(frames, func(f gdbmi.Tuple) bool {
+			_, err := os.Stat(f.Text("fullname"))
+			return f.Text("fullname") != "" && err == nil
+		})
+		if level <= 0 {
+			break
+		}
+		o, err := g.resume(ctx, "-exec-finish --reverse")
+		if err != nil {
+			return out, notRefusal(err)
+		}
+		if out = o; out.Edge {
+			break
 		}
 	}
 	return out, nil

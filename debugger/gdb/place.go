@@ -58,6 +58,18 @@ func (g *Backend) where(ctx context.Context) (debugger.Location, error) {
 	return location(frames[0]), nil
 }
 
+// Instruction is part of debugger.Disassembler.
+func (g *Backend) Instruction(ctx context.Context) (string, error) {
+	g.busy.Lock()
+	defer g.busy.Unlock()
+	text, err := g.captured(ctx, console("x/i $pc"))
+	if err != nil {
+		return "", notRefusal(err)
+	}
+	text = strings.TrimPrefix(strings.TrimSpace(text), "=>")
+	return strings.Join(strings.Fields(text), " "), nil
+}
+
 // Line is part of debugger.Backend.
 func (g *Backend) Line(ctx context.Context, l debugger.Location) (string, error) {
 	if l.Line == 0 || l.FullName == "" && l.File == "" {

@@ -7,6 +7,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,6 +31,7 @@ var (
 	_ debugger.Strider  = Timeline{}
 	_ debugger.Scribe   = Timeline{}
 	_ debugger.Surveyor = Timeline{}
+	_ debugger.Witness  = Timeline{}
 )
 
 // New returns the Timeline of a session.
@@ -168,6 +170,36 @@ func (t Timeline) Ahead(ctx context.Context, a debugger.Mark, n int) (debugger.M
 		return nil, err
 	}
 	return m, nil
+}
+
+// EndReads is part of debugger.Witness.
+func (t Timeline) EndReads() debugger.Reads {
+	r := t.Session.EndReads()
+	return debugger.Reads{Set: &r, Opaque: r.Opaque}
+}
+
+// LastWrite is part of debugger.Witness.
+func (t Timeline) LastWrite(ctx context.Context, r debugger.Reads, before debugger.Mark, floor int64) (*debugger.Write, error) {
+	set, ok := r.Set.(*engine.Reads)
+	if !ok {
+		return nil, fmt.Errorf("reads %T are not of this session", r.Set)
+	}
+	m, err := own(before)
+	if err != nil {
+		return nil, err
+	}
+	w, err := t.Session.LastWrite(ctx, set, m, floor)
+	if errors.Is(err, engine.ErrTooManyWords) {
+		return nil, &debugger.UnprovedError{Reason: err.Error()}
+	}
+	if w == nil || err != nil {
+		return nil, err
+	}
+	out := &debugger.Write{After: w.After, Searches: w.Searches}
+	if w.Before != nil {
+		out.Before = w.Before
+	}
+	return out, nil
 }
 
 func both(a, b debugger.Mark) (from, to *engine.Mark, err error) {

@@ -10,6 +10,7 @@
  * damage. Which operation does it depends on the seed.
  *
  * args: 7
+ * watch: list_len(head) <= 10
  * exit: 1
  */
 #include <stdint.h>
