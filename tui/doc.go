@@ -28,6 +28,7 @@
 //	source.go     the source pane and its files
 //	strip.go      history as drawn things (pure)
 //	ruler.go      the timeline pane: columns and times (pure), drawing
+//	feed.go       the program's terminal: what comes out, what is typed
 //	marks.go      a chosen expression along the timeline
 //	canvas.go     a screen of cells (pure)
 //	theme.go      colours

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -202,11 +201,7 @@ func (m *Model) typed(k tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	if b := keyBytes(k); len(b) > 0 {
-		f := m.session.Terminal
-		return func() tea.Msg {
-			writeKeys(f, b)
-			return nil
-		}
+		m.typist.write(m.session.Terminal, b)
 	}
 	return nil
 }
@@ -670,11 +665,4 @@ func (m *Model) drawHelp(c *canvas) {
 		foot = "Up and down scroll, any other key goes back."
 	}
 	c.text(1, m.h-1, m.w-1, foot, t.faint)
-}
-
-// writeKeys writes keys to the program's terminal. A program that does not read
-// fills it up in the end; what does not fit is dropped, as a terminal does.
-func writeKeys(f *os.File, b []byte) {
-	f.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	f.Write(b)
 }

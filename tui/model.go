@@ -88,7 +88,8 @@ type Model struct {
 	scroll  [numPanes]int // lines scrolled, from the top; of program and console from the bottom
 	chosen  [numPanes]int // the row chosen
 	console console
-	tail    []byte // what the program wrote since the last survey
+	feed    feed
+	typist  typist
 
 	line     *question // a question at the bottom
 	message  string    // for the footer, until the next key
@@ -168,14 +169,17 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		m.alive, m.aliveAt = bool(msg), m.now()
 		if m.alive && m.session != nil && m.session.Terminal != nil {
 			m.read.listen(m.session.Terminal, m.bridge.send)
+			if m.look.Frontier || !m.seen {
+				m.feed.begin(len(m.strip.output))
+			}
 		}
 		if !m.alive {
 			m.typing = false
 		}
 	case programMsg:
-		m.tail = append(m.tail, msg...)
-		if len(m.tail) > maxTail {
-			m.tail = append([]byte(nil), m.tail[len(m.tail)-maxTail/2:]...)
+		m.feed.add(msg)
+		if m.feed.merged {
+			m.fed() // it came late
 		}
 	case questionMsg:
 		m.confirm(msg)
@@ -191,8 +195,6 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 	}
 	return nil
 }
-
-const maxTail = 256 << 10
 
 // opened takes the session, and looks at it.
 func (m *Model) opened(o openedMsg) tea.Cmd {
@@ -242,12 +244,14 @@ func (m *Model) stopped(s stoppedMsg) tea.Cmd {
 	if !s.seen {
 		return nil
 	}
+	m.feed.stale = true
 	return m.saw(s)
 }
 
 // saw takes a look.
 func (m *Model) saw(s stoppedMsg) tea.Cmd {
 	was := m.look
+	s.look.Total = max(s.look.Total, was.Total) // the frontier may lie behind the newest event
 	m.look, m.pins = s.look, s.pins
 	moved := was.Event != s.look.Event || was.Time != s.look.Time || !sameFrames(was.Frames, s.look.Frames)
 	m.compare(moved && m.seen)
@@ -387,10 +391,10 @@ func (m *Model) survey() tea.Cmd {
 const surveyWork = "reading the history"
 
 func (m *Model) surveyed(s surveyMsg) tea.Cmd {
+	had := len(m.strip.output)
 	m.strip.add(s.batch)
-	if len(s.batch.list) > 0 {
-		m.tail = m.tail[:0]
-	}
+	m.feed.logged = append(m.feed.logged, m.strip.output[had:]...)
+	m.fed()
 	if s.err != nil && !errors.Is(s.err, context.Canceled) {
 		m.fail(s.err.Error())
 		return nil

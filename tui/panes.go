@@ -280,8 +280,8 @@ func (m *Model) programLines() (lines []programLine, now int) {
 	for _, o := range past {
 		b.Write(o.text)
 	}
-	if len(future) == 0 && len(m.tail) > 0 && !m.printedAlready() {
-		b.Write(m.tail)
+	if len(future) == 0 && !m.feed.merged && (m.alive || !m.feed.stale) {
+		b.Write(m.feed.text)
 	}
 	text := plainText(b.String())
 	for _, l := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
@@ -302,9 +302,6 @@ func (m *Model) programLines() (lines []programLine, now int) {
 	}
 	return lines, now
 }
-
-// printedAlready reports whether the strip has all of what the program wrote.
-func (m *Model) printedAlready() bool { return m.strip.next > m.look.Events && !m.busy() }
 
 // plainText makes lines of what was written to a terminal: escape sequences go,
 // a carriage return begins the line anew, a backspace takes a character back.
