@@ -14,8 +14,12 @@ import (
 
 // program is what the flags and the target say is to be started.
 func (f *sessionFlags) program(t target) live.Program {
+	dir := f.Cwd
+	if dir == "" {
+		dir = t.Dir
+	}
 	return live.Program{
-		Path: t.Path, Args: t.Args, Env: f.environ(os.Environ()), Dir: f.Cwd,
+		Path: t.Path, Args: t.Args, Env: f.environ(os.Environ()), Dir: dir,
 		Stdin: f.Stdin, Stdout: f.Stdout, Stderr: f.Stderr, TTY: f.TTY,
 		CheckpointEvery: f.CheckpointEvery, CheckpointMemory: int64(f.CheckpointMemory),
 	}

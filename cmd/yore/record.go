@@ -102,7 +102,7 @@ func (f *recordFlags) check() error {
 
 // run records, once or with --until-fail as often as is needed.
 func (f *recordFlags) run(stderr io.Writer, words []string) error {
-	path, err := f.find(words)
+	t, err := f.find(words)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 		f.seed = rand.Uint64N(1 << 32)
 	}
 	for n := 1; ; n, f.seed = n+1, f.seed+1 {
-		status, err := f.once(stderr, store, path, words, signals)
+		status, err := f.once(stderr, store, t, signals)
 		if err != nil {
 			return err
 		}
@@ -156,8 +156,8 @@ func (f *recordFlags) signals() (<-chan unix.Signal, error) {
 }
 
 // once is one run. It returns the exit status of the stand-in.
-func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, words []string, signals <-chan unix.Signal) (int, error) {
-	p := f.program.program(target{Path: path, Args: words})
+func (f *recordFlags) once(stderr io.Writer, store trace.Store, t target, signals <-chan unix.Signal) (int, error) {
+	p := f.program.program(t)
 	opened, std, err := p.Streams([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
 	defer func() {
 		for _, x := range opened {
@@ -180,7 +180,7 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	case selective, only:
 		o.Recording, err = store.Anonymous(meta)
 	default:
-		o.Recording, err = store.Create(path, meta)
+		o.Recording, err = store.Create(t.Path, meta)
 	}
 	if err != nil {
 		return 0, withStatus(exitSelf, err)
@@ -200,7 +200,7 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 	failed := err != nil || res.Status() != 0 || res.TimedOut
 	keep := !selective || failed
 	if selective && failed {
-		if kerr := store.Keep(o.Recording, path); err == nil {
+		if kerr := store.Keep(o.Recording, t.Path); err == nil {
 			err = kerr
 		}
 	}
@@ -212,7 +212,7 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, path string, wor
 		err = cerr
 	}
 	if keep && f.bundle != "" {
-		if perr := f.pack(stderr, o.Recording.Dir(), path); err == nil {
+		if perr := f.pack(stderr, o.Recording.Dir(), t.Path); err == nil {
 			err = perr
 		}
 		if only && err == nil {
@@ -245,10 +245,13 @@ func (f *recordFlags) pack(stderr io.Writer, dir, prog string) error {
 
 // find is what a shell would execute for the first of words; a script will do.
 // Its errors have a shell's exit statuses.
-func (f *recordFlags) find(words []string) (string, error) {
+func (f *recordFlags) find(words []string) (target, error) {
 	s, err := newSniffer()
 	if err != nil {
-		return "", err
+		return target{}, err
+	}
+	if t, ok, err := s.goTarget(words); ok || err != nil {
+		return t, err
 	}
 	path, err := s.lookup(words[0])
 	if err == nil {
@@ -257,15 +260,15 @@ func (f *recordFlags) find(words []string) (string, error) {
 	var t *targetError
 	switch {
 	case err == nil:
-		return path, nil
+		return target{Path: path, Args: words}, nil
 	case !errors.As(err, &t):
-		return "", withStatus(exitSelf, err)
+		return target{}, withStatus(exitSelf, err)
 	case t.Kind == problemMissing, t.Kind == problemNotFound:
-		return "", withStatus(exitNoFile, err)
+		return target{}, withStatus(exitNoFile, err)
 	case t.Kind == problemForeign && isScript(path) && mayExecute(path):
-		return path, nil
+		return target{Path: path, Args: words}, nil
 	}
-	return "", withStatus(exitNoExec, err)
+	return target{}, withStatus(exitNoExec, err)
 }
 
 func isScript(path string) bool {

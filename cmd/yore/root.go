@@ -43,6 +43,7 @@ func newRoot() *cobra.Command {
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(),
+		newTest(),
 		newRecord(),
 		newReplay(),
 		newTUI(),

@@ -23,6 +23,8 @@ func newRun() *cobra.Command {
 		Short: "debug a program live, recording it from its first instruction",
 		Long: "run starts a program under the debugger and stops at main. gdb's commands work, forwards and backwards;\n" +
 			"`help` at the prompt lists what yore adds to them. Everything after PROG belongs to PROG.\n\n" +
+			"A Go program has Delve behind the prompt, with gdb's commands and Delve's. Where PROG is a Go package's\n" +
+			"directory or a .go file it is built first, with -gcflags='all=-N -l'.\n\n" +
 			"The program has a terminal of its own, which is yours while it runs. With --stdin, --stdout or --stderr it\n" +
 			"reads or writes files instead; what yore itself reads is always commands.",
 		Example: "  yore run ./prog arg\n" +
@@ -33,6 +35,40 @@ func newRun() *cobra.Command {
 				return err
 			}
 			if err := r.check(); err != nil {
+				return err
+			}
+			return r.run(r.session.program(t))
+		},
+	}
+	programArgs(cmd)
+	cmd.Flags().StringVar(&r.stopAt, "stop-at", "main", "stop first at the first instruction, at main, or nowhere: `entry|main|none`")
+	r.session.register(cmd.Flags())
+	r.prompt.register(cmd.Flags())
+	return cmd
+}
+
+func newTest() *cobra.Command {
+	r := &runner{}
+	cmd := &cobra.Command{
+		Use:   "test [FLAGS] PKG [-- TESTFLAGS]",
+		Short: "debug the tests of a Go package",
+		Long: "test builds the tests of the Go package in the directory PKG, with -gcflags='all=-N -l', and debugs them as\n" +
+			"`run` does, in that directory. TESTFLAGS are those of go test's programs; -run, -v, -count and the like may be\n" +
+			"written as for go test. `record test` and `bisect test` take the same.",
+		Example: "  yore test ./pkg -- -test.run TestTransfer\n  yore test . -run TestTransfer -v",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("test needs a Go package's directory")
+			}
+			s, err := newSniffer()
+			if err != nil {
+				return err
+			}
+			if err := r.check(); err != nil {
+				return err
+			}
+			t, err := s.goTest(args)
+			if err != nil {
 				return err
 			}
 			return r.run(r.session.program(t))

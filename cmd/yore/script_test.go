@@ -34,6 +34,13 @@ func scriptParams() testscript.Params {
 		Deadline:            time.Now().Add(4 * time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// Scripts that build Go programs share the person's build cache.
+			if dir, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil {
+				env.Setenv("GOCACHE", strings.TrimSpace(string(dir)))
+			}
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":           scriptStatus,
 			"sample-recording": scriptRecording,

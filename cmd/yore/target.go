@@ -18,6 +18,7 @@ import (
 type target struct {
 	Path      string   // the program's file, absolute
 	Args      []string // the program's argv, Args[0] as it was typed
+	Dir       string   // where the program runs, "" for the working directory
 	Recording string   // the recording's directory, or a bundle
 }
 
@@ -48,10 +49,14 @@ func newSniffer() (sniffer, error) {
 	return sniffer{Dir: dir, Path: os.Getenv("PATH"), Store: store}, nil
 }
 
-// program resolves words as a program and its arguments, never as a recording.
-// A name without a slash is looked up on PATH, as a shell does.
+// program resolves words as a program and its arguments, never as a recording. Go
+// source is built; `test` and a package mean the package's tests. A name without a
+// slash is looked up on PATH, as a shell does.
 func (s sniffer) program(words []string) (target, error) {
 	name := words[0]
+	if t, ok, err := s.goTarget(words); ok || err != nil {
+		return t, err
+	}
 	path, err := s.lookup(name)
 	if err != nil {
 		return target{}, err

@@ -2,6 +2,7 @@ package delve
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -68,6 +69,9 @@ func newProcess(prog Program, path string, debug []string) (*process, *proc.Targ
 	if path == "" {
 		path = prog.ExecFile()
 	}
+	if err := debuggable(path); err != nil {
+		return nil, nil, err
+	}
 	grp, add := proc.NewGroup(p, proc.NewTargetGroupConfig{StopReason: proc.StopLaunched, DebugInfoDirs: debug})
 	grp.KeepSteppingBreakpoints = proc.TracepointKeepsSteppingBreakpoints
 	p.grp = grp
@@ -82,10 +86,23 @@ func newProcess(prog Program, path string, debug []string) (*process, *proc.Targ
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("delve cannot look at %s: %w", path, err)
 	}
-	if len(p.bi.Images) > 0 && p.bi.Images[0].Stripped() {
-		return nil, nil, &StrippedError{path, errors.New("it is stripped")}
-	}
 	return p, grp, nil
+}
+
+// debuggable looks for debug information before Delve does, which would complain on
+// the process's own stderr.
+func debuggable(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return &StrippedError{path, err}
+	}
+	defer f.Close()
+	for _, name := range []string{".debug_info", ".zdebug_info", ".gnu_debuglink"} {
+		if f.Section(name) != nil {
+			return nil
+		}
+	}
+	return &StrippedError{path, errors.New("it is stripped")}
 }
 
 // passed are the signals that are the program's own: all but SIGTRAP, which an
