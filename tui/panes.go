@@ -550,5 +550,13 @@ func (m *Model) takesKeys() bool {
 
 // hints are the most useful keys, as many as fit.
 func hints(m *Model) string {
-	return "? help  n/N next  s/S step  f/F finish  c/C continue  ←/→ scrub  +/- zoom  u undo  : command  q quit"
+	arrows := m.theme.glyph("←/→", "arrows")
+	out := "? help"
+	for _, h := range []string{arrows + " scrub", "n/N next", "s/S step", "c/C continue", "u undo", ": command", "+/- zoom", "f/F finish", "b break", "w watch", "q quit"} {
+		if width(out)+2+width(h) > m.w {
+			break
+		}
+		out += "  " + h
+	}
+	return out
 }
