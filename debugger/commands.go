@@ -73,6 +73,10 @@ func init() {
 				"made it: `next` shows the change. EXPR may call functions of the program. Points where it has no\n" +
 				"value never count as a change.",
 			run: (*Debugger).reverseWatch},
+		{name: "pack", args: "[FILE]", short: "Put the session into one file that opens anywhere, at this point",
+			long: "The bundle holds the program with all that it needs, history, breakpoints, bookmarks, the undo list\n" +
+				"and the present position. `yore replay FILE` opens it on any machine.",
+			run: still((*Debugger).pack)},
 		{name: "output", args: "[REGEX]", short: "List the program's output lines with their positions",
 			long: "Each line is shown with the event that completed it, which `goto` takes. With REGEX, only lines that match.",
 			run:  still((*Debugger).output)},
@@ -313,11 +317,8 @@ func (d *Debugger) infoUndo(_ context.Context, _ string) error {
 }
 
 func (d *Debugger) bookmark(ctx context.Context, name string) error {
-	switch {
-	case name == "":
-		return errors.New("bookmark needs a name")
-	case name == "start" || name == "end" || strings.ContainsAny(name, " \t%") || name[0] >= '0' && name[0] <= '9':
-		return fmt.Errorf("bookmark %s: a name begins with a letter, has no blanks, and is not start or end", name)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	m, err := d.tl.Mark(ctx)
 	if err != nil {
@@ -332,6 +333,16 @@ func (d *Debugger) bookmark(ctx context.Context, name string) error {
 	return nil
 }
 
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("bookmark needs a name")
+	case name == "start" || name == "end" || strings.ContainsAny(name, " \t%") || name[0] >= '0' && name[0] <= '9' || printable(name) != name:
+		return fmt.Errorf("bookmark %s: a name begins with a letter, has no blanks, and is not start or end", printable(name))
+	}
+	return nil
+}
+
 func (d *Debugger) infoBookmarks(ctx context.Context, _ string) error {
 	if len(d.bookmarks) == 0 {
 		d.print("No bookmarks.\n")
@@ -339,7 +350,7 @@ func (d *Debugger) infoBookmarks(ctx context.Context, _ string) error {
 	}
 	for _, name := range sortedKeys(d.bookmarks) {
 		b := d.bookmarks[name]
-		p, err := d.tl.MarkPosition(ctx, b.mark)
+		p, err := d.positionOf(ctx, b.mark)
 		if err != nil {
 			return fmt.Errorf("bookmark %s: %w", name, err)
 		}

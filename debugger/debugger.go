@@ -38,6 +38,9 @@ type Options struct {
 	CanRerun bool
 	// OnQuit is asked before quitting; false keeps the session. May be nil.
 	OnQuit func(UI) bool
+	// Pack puts the session into a bundle, FILE or one of a default name, and
+	// returns what to say of it. Nil: there is none.
+	Pack func(ctx context.Context, file string, s Saved) (string, error)
 	// ReadFile reads the file named by `source`; nil is os.ReadFile.
 	ReadFile func(string) ([]byte, error)
 }

@@ -30,6 +30,7 @@
 //	survey.go                        what happened when, for those that draw history
 //	scrub.go                         moving along history by time
 //	draw.go                          the drawn timeline (pure)
+//	saved.go                         what is kept of a session in a bundle
 //	search.go                        bisection over points of history (pure)
 //	reversewatch.go, change.go       reverse-watch, and its answer as a value
 //

@@ -60,6 +60,9 @@ func (d *Debugger) toPosition(p timeline.Position) seek {
 }
 
 func (d *Debugger) toMark(m Mark) seek {
+	if f, ok := m.(fixed); ok {
+		return d.toPosition(f.Position)
+	}
 	return func(ctx context.Context) (timeline.Stop, error) { return d.tl.SeekMark(ctx, m) }
 }
 

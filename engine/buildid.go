@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+
+	"yore/engine/internal/record"
 )
 
 // buildIDs returns the build-ids of the executables and libraries that the
@@ -13,8 +15,12 @@ func (k *recording) buildIDs() map[string]string {
 	if k.rec == nil {
 		return nil
 	}
+	return buildIDs(k.rec.Files().List())
+}
+
+func buildIDs(files []*record.File) map[string]string {
 	out := map[string]string{}
-	for _, f := range k.rec.Files().List() {
+	for _, f := range files {
 		if !f.Code {
 			continue
 		}

@@ -69,7 +69,21 @@ func (f liveFacts) ThreadName(tid int) string {
 
 // wholeSlices reports whether the newest point of history is the start of the
 // newest slice.
-func (s *Session) wholeSlices() bool { return s.rec == nil || s.rec.Boundary() }
+func (s *Session) wholeSlices() bool {
+	if s.rec == nil {
+		return s.diskEnd == nil
+	}
+	return s.rec.Boundary()
+}
+
+// newestPoint is a checkpoint of the newest point of history, which is inside a
+// slice.
+func (s *Session) newestPoint() (*checkpoint, error) {
+	if s.rec == nil {
+		return s.diskEnd, nil
+	}
+	return s.keepFrontier("")
+}
 
 // running returns the thread that runs next at the frontier, nil when there is
 // none or no frontier.

@@ -9,6 +9,7 @@ import (
 
 	"yore/engine/gdbserver"
 	"yore/engine/internal/locate"
+	"yore/engine/internal/ptrace"
 	"yore/engine/internal/record"
 	"yore/engine/internal/replay"
 	"yore/engine/timeline"
@@ -250,7 +251,7 @@ func (s *Session) endOfHistory(ctx context.Context) (locate.End, error) {
 	if s.wholeSlices() {
 		return locate.End{Event: last}, nil
 	}
-	c, err := s.keepFrontier("")
+	c, err := s.newestPoint()
 	if err != nil {
 		return locate.End{}, err
 	}
@@ -321,6 +322,9 @@ func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live b
 	}
 	if s.rec == nil {
 		s.here.known = true // the start of the last slice
+		if s.diskEnd != nil {
+			s.here.base, s.here.at = s.diskEnd, locate.Coord{}
+		}
 		return s.historyEnd(), false, nil
 	}
 	s.toFrontier()
@@ -418,15 +422,20 @@ func (s *Session) isEnd(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t := s.rec.Current()
-	if t == nil || t.Regs().Rip != pc {
+	var newest *ptrace.Regs
+	if s.rec == nil {
+		newest = s.diskEnd.r.Regs()
+	} else if t := s.rec.Current(); t != nil {
+		newest = t.Regs()
+	}
+	if newest == nil || newest.Rip != pc {
 		return false, nil
 	}
 	r, err := s.proc()
-	if err != nil || t.Regs().Rsp != r.Regs().Rsp {
+	if err != nil || newest.Rsp != r.Regs().Rsp {
 		return false, err
 	}
-	c, err := s.keepFrontier("")
+	c, err := s.newestPoint()
 	if err != nil {
 		return false, err
 	}
@@ -469,7 +478,7 @@ func (s *Session) chase(ctx context.Context, r *replay.Runner, end locate.End) (
 	// The end counts from its slice's start; in the present slice locate wants
 	// it from where the run begins.
 	if end.Event == r.Next-1 && !end.Last && !end.Open && !end.At.AtBase() && !s.here.atStart() {
-		c, err := s.keepFrontier("")
+		c, err := s.newestPoint()
 		if err != nil {
 			return timeline.Stop{}, 0, err
 		}

@@ -254,7 +254,7 @@ func (s *Session) beforeBreak() error {
 	s.pacing.fresh = false
 	c, err := s.keepFrontier("")
 	if err == nil {
-		c.users++ // it stays: where its slice ends is known by it alone
+		s.keepForSaving(c) // it stays: where its slice ends is known by it alone
 	}
 	return err
 }
@@ -272,7 +272,7 @@ func (s *Session) afterExec() error {
 	if err != nil {
 		return err
 	}
-	s.add(&checkpoint{r: f, event: event, start: true, users: 1, time: s.rec.Elapsed()}, nil)
+	s.keepForSaving(s.add(&checkpoint{r: f, event: event, start: true, time: s.rec.Elapsed()}, nil))
 	s.pacing.fresh = false
 	return nil
 }

@@ -79,12 +79,38 @@ func (s *Session) open(ctx context.Context) error {
 	if _, err := s.materialise(d.images[0]); err != nil {
 		return err
 	}
+	if err := s.bringEnd(last); err != nil {
+		return err
+	}
 	return s.toEnd(ctx)
+}
+
+// bringEnd makes a checkpoint of the end of a recording that ends inside a slice:
+// its last image.
+func (s *Session) bringEnd(last image.Entry) error {
+	if id := s.disk.rec.Meta().EndImage; id == 0 || id != uint32(last.ID) || last.Event != s.log.Len()-1 || startImage(&last) {
+		return nil
+	}
+	c, err := s.materialise(last)
+	if err != nil {
+		return err
+	}
+	c.users++
+	s.diskEnd = c
+	return nil
 }
 
 // toEnd moves the present to the end of a recording.
 func (s *Session) toEnd(ctx context.Context) error {
 	end := s.log.Len() - 1
+	if c := s.diskEnd; c != nil {
+		r, err := c.r.Fork()
+		if err != nil {
+			return err
+		}
+		s.moved(place{event: end, thread: r.Active, base: c, known: true, r: r})
+		return nil
+	}
 	c, err := s.sliceStart(ctx, end)
 	if err != nil {
 		return err

@@ -240,7 +240,11 @@ func (s *Session) Event() int64 {
 // AtFrontier reports whether the present is the newest point of history.
 func (s *Session) AtFrontier() (yes bool) {
 	s.do(context.Background(), func() error {
-		yes = s.here.frontier || s.rec == nil && s.here.event == s.log.Len()-1 && s.here.atStart()
+		yes = s.here.frontier || s.rec == nil && s.diskEnd == nil && s.here.event == s.log.Len()-1 && s.here.atStart()
+		if s.diskEnd != nil {
+			end, err := s.isEnd(s.background())
+			yes = end && err == nil
+		}
 		return nil
 	})
 	return yes

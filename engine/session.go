@@ -78,6 +78,8 @@ type Session struct {
 	// Output, when set, gets what functions called by the debugger write.
 	Output      func([]byte)
 	execs       map[int64]*checkpoint // states after events that cannot be replayed
+	diskEnd     *checkpoint           // of a recording that ends inside a slice, its end
+	kept        []kept                // what Save needs, in the order of time
 	breakpoints map[uint64]*breakpoint
 	watches     []gdbserver.Watchpoint
 	inserted    bool // breakpoints are in the frontier's memory
@@ -190,7 +192,10 @@ func (s *Session) launch() error {
 	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Stubs: s.rec.Stubs(),
 		Original: s.rec.Patched, Restore: s.restore, Running: s.frontierThread}
 	s.here = place{event: 0, frontier: true, thread: s.rec.PID(), known: true}
-	_, err = s.keepFrontier("")
+	c, err := s.keepFrontier("")
+	if err == nil {
+		s.keepForSaving(c)
+	}
 	return err
 }
 

@@ -10,13 +10,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"yore/cmd/yore/internal/inspect"
+	"yore/engine/bundle"
 	"yore/engine/pack"
+	"yore/engine/timeline"
+	"yore/engine/trace"
 )
 
 // packFlags are the flags of `pack`.
 type packFlags struct {
 	output    string
 	note      string
+	at        string
 	noSources bool
 	noDebug   bool
 	noEnv     bool
@@ -48,7 +52,7 @@ func newPack() *cobra.Command {
 			if out == "" {
 				out = filepath.Base(dir) + bundleSuffix
 			}
-			o, err := f.options()
+			o, err := f.options(dir)
 			if err != nil {
 				return err
 			}
@@ -57,6 +61,7 @@ func newPack() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "the bundle's `FILE`; by default the recording's name with "+bundleSuffix)
 	cmd.Flags().StringVar(&f.note, "note", "", "a remark for whoever opens it, `TEXT`")
+	cmd.Flags().StringVar(&f.at, "at", "", "it opens at `POS`, a position or an event, instead of the end")
 	cmd.Flags().BoolVar(&f.noSources, "no-sources", false, "leave the sources out")
 	cmd.Flags().BoolVar(&f.noDebug, "no-debug", false, "leave separate debug files out")
 	cmd.Flags().BoolVar(&f.noEnv, "exclude-env", false, "leave the environment out of the description")
@@ -67,13 +72,30 @@ func newPack() *cobra.Command {
 // bundleSuffix is what bundles' names end in.
 const bundleSuffix = ".yore.zip"
 
-func (f *packFlags) options() (pack.Options, error) {
+func (f *packFlags) options(dir string) (pack.Options, error) {
+	var session bundle.Session
+	if f.at != "" {
+		p, err := timeline.Parse(f.at)
+		if err != nil {
+			return pack.Options{}, usagef("--at: %w", err)
+		}
+		r, err := trace.OpenRecording(dir)
+		if err != nil {
+			return pack.Options{}, recordingStatus(err)
+		}
+		last := r.Log.Len() - 1
+		r.Close()
+		if p.Event > last {
+			return pack.Options{}, usagef("--at %s: history ends with event %d", f.at, last)
+		}
+		session.Position = p.String()
+	}
 	patterns, err := pack.Patterns(f.redact)
 	if err != nil {
 		return pack.Options{}, usagef("--redact: %w", err)
 	}
 	return pack.Options{Yore: versionLine(), Note: f.note, NoSources: f.noSources, NoDebug: f.noDebug,
-		NoEnv: f.noEnv, Redact: patterns}, nil
+		NoEnv: f.noEnv, Redact: patterns, Session: session}, nil
 }
 
 // packTo packs a recording's directory and says what came of it.

@@ -90,7 +90,7 @@ func (r *replayer) run(path string) (status int, err error) {
 		return 0, err
 	}
 	open.add(end)
-	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{})
+	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{Pack: packRecorded(rec)})
 	if err != nil {
 		return 0, err
 	}
@@ -102,6 +102,15 @@ func (r *replayer) run(path string) (status int, err error) {
 		prompt.Print(note)
 	}
 	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error {
+		if rec.bundle != nil {
+			saved := savedOf(rec.bundle.Manifest.Session)
+			if r.at != "" {
+				saved.Position = ""
+			}
+			if err := d.Restore(ctx, saved); err != nil {
+				return err
+			}
+		}
 		if r.at == "" {
 			return nil
 		}
@@ -116,6 +125,11 @@ func banner(rec *recorded, s *engine.Session) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s, recorded %s, %d events; %s.\n", rec.name(), inspect.Printable(inspect.Command(trace.Strings(m.Args))),
 		m.Began.Local().Format("2006-01-02 15:04:05"), s.Events()+1, m.Ended)
+	if rec.bundle != nil && rec.bundle.Manifest.Note != "" {
+		for line := range strings.Lines(rec.bundle.Manifest.Note) {
+			fmt.Fprintf(&b, "  %s\n", inspect.Printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
 	for _, c := range s.Cut() {
 		fmt.Fprintf(&b, "The recording was cut short: %s.\n", c)
 	}

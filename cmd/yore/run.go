@@ -150,6 +150,7 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 	open.add(end)
 	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{
 		CanRerun: !r.prompt.Batch,
+		Pack:     packLive(s, p),
 		OnQuit:   func(ui debugger.UI) bool { return mayQuit(ui, s) },
 	})
 	if err != nil {

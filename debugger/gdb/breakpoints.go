@@ -97,30 +97,39 @@ func (b *breakpoints) restore() [][]string {
 // recreate is the console command that makes a breakpoint, "" for kinds that
 // cannot be made again from what gdb tells.
 func recreate(t gdbmi.Tuple) string {
+	verb, where := wording(t)
+	if verb == "" {
+		return ""
+	}
+	return verb + " " + where
+}
+
+// wording is recreate, verb and place apart.
+func wording(t gdbmi.Tuple) (verb, where string) {
 	once := t.Text("disp") == "del"
-	where := t.Text("original-location")
+	where = t.Text("original-location")
 	if th := t.Text("thread"); th != "" && where != "" {
 		where += " thread " + th
 	}
 	switch kind := t.Text("type"); {
 	case where == "":
-		return ""
+		return "", ""
 	case kind == "breakpoint" && once:
-		return "tbreak " + where
+		return "tbreak", where
 	case kind == "breakpoint":
-		return "break " + where
+		return "break", where
 	case kind == "hw breakpoint" && once:
-		return "thbreak " + where
+		return "thbreak", where
 	case kind == "hw breakpoint":
-		return "hbreak " + where
+		return "hbreak", where
 	case kind == "hw watchpoint" || kind == "watchpoint":
-		return "watch " + where
+		return "watch", where
 	case kind == "read watchpoint":
-		return "rwatch " + where
+		return "rwatch", where
 	case kind == "acc watchpoint":
-		return "awatch " + where
+		return "awatch", where
 	}
-	return ""
+	return "", ""
 }
 
 // params are gdb's settings that were changed, in the order of their changes.

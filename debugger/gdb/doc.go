@@ -44,6 +44,7 @@
 //	names.go        names in expressions (pure)
 //	breakpoints.go  breakpoints and settings as gdb told of them (pure)
 //	elsewhere.go    files that are not where the program says
+//	keep.go         breakpoints for another session
 //	recover.go      a new gdb in place of a dead one
 //
 // Threads: a Backend takes one call at a time, from any goroutine.

@@ -247,13 +247,8 @@ func (o *Opened) addRoot(r *bundle.Reader) error {
 func (o *Opened) addDebug(r *bundle.Reader) error {
 	for i := range o.Manifest.Debug {
 		d := &o.Manifest.Debug[i]
-		to := ""
-		var err error
-		if id := d.BuildID; len(id) > 2 && len(id) <= 128 && isHex(id) {
-			to, err = o.place("debug", ".build-id/"+id[:2]+"/"+id[2:]+".debug")
-		} else {
-			to, err = o.place("root", string(d.Path))
-		}
+		dir, path := debugPlace(d)
+		to, err := o.place(dir, path)
 		if err != nil {
 			return err
 		}
@@ -265,6 +260,21 @@ func (o *Opened) addDebug(r *bundle.Reader) error {
 		}
 	}
 	return nil
+}
+
+// debugPlace is where a debug file goes: a directory of the private one, and a path
+// there.
+func debugPlace(d *bundle.Part) (dir, path string) {
+	if id := d.BuildID; len(id) > 2 && len(id) <= 128 && isHex(id) {
+		return "debug", ".build-id/" + id[:2] + "/" + id[2:] + ".debug"
+	}
+	return "root", string(d.Path)
+}
+
+// debugPath is where a debug file is, when it could be placed.
+func (o *Opened) debugPath(d *bundle.Part) string {
+	dir, path := debugPlace(d)
+	return filepath.Join(o.private.dir, dir, bundle.SafePath(path))
 }
 
 func isHex(s string) bool {

@@ -31,6 +31,9 @@ type Options struct {
 	NoEnv   bool
 	Redact  []*regexp.Regexp
 	Session bundle.Session
+	// From is the bundle that the recording was unpacked from, nil for none: what
+	// belongs to it is there.
+	From *Opened
 }
 
 // Packed says what a bundle came to.
@@ -68,6 +71,7 @@ type packer struct {
 	staging string // of what is made for the bundle
 	files   []trace.File
 	debug   []string // paths, in the order of the manifest's Debug
+	sources []string // paths, in the order of the manifest's Sources
 	m       bundle.Manifest
 }
 
@@ -137,11 +141,21 @@ func (p *packer) mapped() error {
 		if err != nil {
 			return err
 		}
+		if p.From != nil {
+			if i := slices.IndexFunc(p.From.Manifest.Files, func(x bundle.File) bool { return x.ID == id }); i >= 0 {
+				p.m.Files = append(p.m.Files, p.From.Manifest.Files[i])
+				p.files = append(p.files, f)
+				continue
+			}
+		}
 		entry := bundle.File{ID: id, Size: f.Size, MtimeNS: f.MtimeNS, BuildID: ids[string(f.Path)]}
 		entry.Paths = trace.Strs(aliases(string(f.Path)))
 		p.m.Files = append(p.m.Files, entry)
 		f.Captured = true
 		p.files = append(p.files, f)
+	}
+	if p.From != nil {
+		return nil
 	}
 	// The dynamic linker is known by the name that the program has for it.
 	for i := range p.m.Files {
@@ -165,6 +179,10 @@ func (p *packer) mapped() error {
 
 // findParts looks for debug files and sources.
 func (p *packer) findParts() {
+	if p.From != nil {
+		p.inherit()
+		return
+	}
 	var binaries []string
 	for i := range p.m.Files {
 		f := &p.m.Files[i]
@@ -198,7 +216,38 @@ func (p *packer) findParts() {
 	}
 	var left []bundle.LeftOut
 	p.m.Sources, left = sources(binaries, limit)
+	for i := range p.m.Sources {
+		p.sources = append(p.sources, filepath.Clean(string(p.m.Sources[i].Path)))
+	}
 	p.m.LeftOut = append(p.m.LeftOut, left...)
+}
+
+// inherit takes over the parts of the bundle that the recording comes from.
+func (p *packer) inherit() {
+	old := p.From.Manifest
+	p.m.LeftOut = append(p.m.LeftOut, old.LeftOut...)
+	p.m.Hidden = append(p.m.Hidden, old.Hidden...)
+	if p.m.Note == "" {
+		p.m.Note = old.Note
+	}
+	there := func(path string) bool {
+		st, err := os.Stat(path)
+		return err == nil && st.Mode().IsRegular()
+	}
+	for _, d := range old.Debug {
+		path := p.From.debugPath(&d)
+		if !p.NoDebug && there(path) {
+			p.debug = append(p.debug, path)
+			p.m.Debug = append(p.m.Debug, d)
+		}
+	}
+	for _, s := range old.Sources {
+		path := filepath.Join(p.From.Source, bundle.SafePath(string(s.Path)))
+		if !p.NoSources && there(path) {
+			p.sources = append(p.sources, path)
+			p.m.Sources = append(p.m.Sources, s)
+		}
+	}
 }
 
 func isELF(path string, size int64) bool {
@@ -242,8 +291,8 @@ func (p *packer) write(w *bundle.Writer) error {
 			return err
 		}
 	}
-	for i := range p.m.Sources {
-		if err := addFile(w, bundle.SourceEntry(i+1), filepath.Clean(string(p.m.Sources[i].Path)), false); err != nil {
+	for i, path := range p.sources {
+		if err := addFile(w, bundle.SourceEntry(i+1), path, false); err != nil {
 			return err
 		}
 	}

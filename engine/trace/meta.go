@@ -105,6 +105,9 @@ type Meta struct {
 	Counts map[string]int64 `json:"counts,omitempty"`
 	// Ended is nil while the program runs, and for good when yore was killed.
 	Ended *Ended `json:"ended,omitempty"`
+	// EndImage is the image of the recording's end when that lies inside the last
+	// slice, 0 when it is the slice's start.
+	EndImage uint32 `json:"end_image,omitempty"`
 	// Frames are the innermost frames at the end, as text, when known.
 	Frames []string `json:"frames,omitempty"`
 	// Notes are remarks to show with the recording, such as what made it
