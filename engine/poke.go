@@ -20,6 +20,7 @@ func (s *Session) poke(d *diversion) error {
 	if err := s.rec.Poke(d.writes); err != nil {
 		return err
 	}
+	s.toFrontier() // the writes are an event
 	return s.afterExec()
 }
 
