@@ -144,7 +144,9 @@ func (d *Debugger) ExecuteBlock(ctx context.Context, lines []string) error {
 // top runs a top-level command. Inside `source` each line counts as one.
 func (d *Debugger) top(ctx context.Context, line string, f func(context.Context) (Outcome, error)) error {
 	if !d.inCall {
-		d.tl.EndDiversion()
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
 	}
 	d.edited = false
 	if err := d.Settle(ctx); err != nil {
@@ -167,6 +169,17 @@ func (d *Debugger) top(ctx context.Context, line string, f func(context.Context)
 		err = ErrInterrupted
 	}
 	return err
+}
+
+// settle forgets changes of the past. What was written at the frontier becomes
+// history, and moves its end.
+func (d *Debugger) settle(ctx context.Context) error {
+	events := d.tl.Events()
+	d.tl.EndDiversion()
+	if d.tl.Events() == events {
+		return nil
+	}
+	return d.frontier(context.WithoutCancel(ctx))
 }
 
 // visit records the present stop.

@@ -55,7 +55,9 @@ func (d *Debugger) Evaluate(ctx context.Context, f FrameID, expr string) (Value,
 	}
 	v, err := b.Value(ctx, f, expr)
 	if !d.edited && !d.inCall {
-		d.tl.EndDiversion()
+		if serr := d.settle(ctx); err == nil {
+			err = serr
+		}
 	}
 	return v, err
 }
