@@ -132,6 +132,7 @@ type Cause struct {
 	Breakpoints []string // those that were hit, by their numbers
 	Signal      string   // "SIGSEGV"
 	Text        string   // in the backend's words: "Segmentation fault", a panic's message
+	Type        string   // of an exception, "" when it is not known
 	// Of a data breakpoint: what it watches, and the values on both sides of the
 	// stop in the direction of travel.
 	Expr, Old, New string

@@ -279,8 +279,10 @@ func (s *session) stopBody(a *activity, out debugger.Outcome, moved bool) dap.St
 		}
 	case debugger.HitException:
 		b.Reason, b.Text = "exception", c.Text
-		b.Description = "Paused on " + strings.TrimPrefix(c.Text, "exception ")
-		b.HitBreakpointIds, _ = s.points.hit(c.Breakpoints)
+		b.Description = "Paused on " + c.Text
+		if c.Type != "" {
+			b.Text = c.Type
+		}
 	case debugger.HitSignal:
 		b.Reason, b.Text = "exception", c.Text
 		b.Description = strings.TrimSpace("Paused on " + c.Signal)

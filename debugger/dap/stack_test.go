@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"yore/debugger"
@@ -19,7 +20,22 @@ import (
 	timelines "yore/debugger/session"
 	"yore/engine"
 	"yore/engine/gdbserver"
+	"yore/engine/timeline"
 )
+
+// target is a session that knows whether it runs at the frontier.
+type target struct {
+	*engine.Session
+	live atomic.Bool
+}
+
+func (t *target) Resume(ctx context.Context, r gdbserver.Resume) (timeline.Stop, error) {
+	if r.Dir == timeline.Forward && t.AtFrontier() {
+		t.live.Store(true)
+		defer t.live.Store(false)
+	}
+	return t.Session.Resume(ctx, r)
+}
 
 // open is an Options.Open for programs.
 func open(ctx context.Context, l Launch, front Front) (t *Target, err error) {
@@ -63,10 +79,11 @@ func open(ctx context.Context, l Launch, front Front) (t *Target, err error) {
 	if err != nil {
 		return nil, err
 	}
+	to := &target{Session: e}
 	sctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
 	go func() {
-		gdbserver.New(e, gdbserver.Options{}).ServeListener(sctx, listener)
+		gdbserver.New(to, gdbserver.Options{}).ServeListener(sctx, listener)
 		close(served)
 	}()
 	closers = append(closers, func() { cancel(); <-served })
@@ -80,7 +97,7 @@ func open(ctx context.Context, l Launch, front Front) (t *Target, err error) {
 		return nil, err
 	}
 	closers = append(closers, d.Close)
-	return &Target{Debugger: d, Terminal: e.Terminal(), Live: func() bool { return true }, Name: filepath.Base(l.Program), PID: e.Current(), Close: closeAll}, nil
+	return &Target{Debugger: d, Terminal: e.Terminal(), Live: to.live.Load, Name: filepath.Base(l.Program), PID: e.Current(), Close: closeAll}, nil
 }
 
 // program is a source with marks, and what was built of it.

@@ -75,7 +75,7 @@ var allFilters = []debugger.Filter{
 	{Name: "signals", Label: "Signals", Default: true, Condition: "names of signals, such as SIGSEGV SIGABRT",
 		Description: "Stop when the program gets a signal, such as SIGSEGV"},
 	{Name: "throw", Label: "C++: throw", Condition: "regular expression for the type's name", Description: "Stop when a C++ exception is thrown"},
-	{Name: "catch", Label: "C++: catch", Condition: "regular expression for the type's name", Description: "Stop when a C++ exception is caught"},
+	{Name: "catch", Label: "C++: catch", Description: "Stop when a C++ exception is caught"},
 	{Name: "panic", Label: "Go, Rust: panic", Default: true, Description: "Stop when a Go or Rust program panics"},
 }
 

@@ -391,10 +391,13 @@ func (s *session) exceptionInfo(ctx context.Context, a dap.ExceptionInfoArgument
 		return nil, errors.New("the program has not stopped for an exception")
 	}
 	body := dap.ExceptionInfoResponseBody{ExceptionId: c.Signal, Description: c.Text, BreakMode: "always"}
-	if body.ExceptionId == "" {
+	switch {
+	case c.Type != "":
+		body.ExceptionId = c.Type
+	case body.ExceptionId == "":
 		body.ExceptionId = c.Text
 	}
-	details := &dap.ExceptionDetails{Message: c.Text, TypeName: body.ExceptionId}
+	details := &dap.ExceptionDetails{Message: c.Text, TypeName: body.ExceptionId, FullTypeName: c.Type}
 	if list, err := s.d().Backend().Backtrace(ctx, 50); err == nil {
 		var b strings.Builder
 		for _, f := range list {

@@ -62,9 +62,9 @@ type Backend struct {
 	moved    bool     // guarded by mu: the program was resumed since values were read
 	returned returned // guarded by mu
 	values   values
-	helped   bool     // gdb has helper.py
-	filters  []string // numbers of the breakpoints that exception filters made
-	signals  []string // those that gdb stopped for before any filter was set
+	helped   bool              // gdb has helper.py
+	filters  map[string]string // breakpoints that exception filters made, with what they stand for; written under mu
+	signals  []string          // those that gdb stopped for before any filter was set
 
 	shown     string // the thread of the last stop shown, as gdb names its target
 	inCall    bool   // stopped inside a function that an expression called

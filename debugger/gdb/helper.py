@@ -1,5 +1,7 @@
 # Breakpoints that decide for themselves whether to stop. gdb asks stop() in the
 # middle of a motion; after False the motion goes on as if nothing had been.
+import re
+
 import gdb
 
 MARK = "\x1eyore "
@@ -56,3 +58,22 @@ def value(expr):
 def make(where, cond, hits, log):
     p = Point(where).prepare(cond, hits, log)
     return p.number
+
+
+class Thrown(gdb.Breakpoint):
+    """Stops where an exception is thrown whose type's name fits a pattern. It is
+    at the entry of __cxa_throw, whose second argument is the std::type_info."""
+
+    def prepare(self, pattern):
+        self.pattern = re.compile(pattern)
+        return self
+
+    def stop(self):
+        name = gdb.execute("info symbol $rsi", to_string=True)
+        m = re.match(r"typeinfo for (.*) in section ", name)
+        return bool(m is None or self.pattern.search(m.group(1)))
+
+
+def thrown(where, pattern):
+    re.compile(pattern)
+    return Thrown(where).prepare(pattern).number

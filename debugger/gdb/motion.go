@@ -180,6 +180,23 @@ func (g *Backend) toEntry(ctx context.Context, of debugger.Expression) (debugger
 	return g.resume(ctx, console("reverse-stepi"))
 }
 
+// beyondMain calls f with the callers of main in sight, so that main, too, has a
+// call to go back to.
+func (g *Backend) beyondMain(ctx context.Context, f func() (debugger.Outcome, error)) (debugger.Outcome, error) {
+	_, res, err := g.capture(ctx, "-gdb-show backtrace past-main")
+	if err != nil {
+		return debugger.Outcome{}, err
+	}
+	if _, err := g.captured(ctx, "-gdb-set backtrace past-main on"); err != nil {
+		return debugger.Outcome{}, err
+	}
+	out, err := f()
+	if _, uerr := g.captured(context.WithoutCancel(ctx), "-gdb-set backtrace past-main "+res.Fields.Text("value")); err == nil {
+		err = uerr
+	}
+	return out, err
+}
+
 // toStatement goes back to the beginning of a statement.
 func (g *Backend) toStatement(ctx context.Context) (debugger.Outcome, error) {
 	out, err := g.toSource(ctx)

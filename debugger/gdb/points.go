@@ -108,14 +108,8 @@ func (g *Backend) insert(ctx context.Context, b debugger.BreakpointSpec) (string
 
 // insertPython makes a breakpoint of the helper's.
 func (g *Backend) insertPython(ctx context.Context, b debugger.BreakpointSpec) (string, error) {
-	if !g.helped {
-		if _, err := g.captured(ctx, console("python import gdb, types; yore_points = types.ModuleType('yore_points'); exec("+quotePython(helper)+", yore_points.__dict__)")); err != nil {
-			if refusal(err) != nil {
-				return "", fmt.Errorf("log points and this hit condition need a gdb with Python: %w", err)
-			}
-			return "", err
-		}
-		g.helped = true
+	if err := g.help(ctx); err != nil {
+		return "", err
 	}
 	hits, log := "None", "None"
 	if b.Hits != nil {
@@ -128,9 +122,26 @@ func (g *Backend) insertPython(ctx context.Context, b debugger.BreakpointSpec) (
 		}
 		log = "[" + strings.Join(list, ", ") + "]"
 	}
-	_, err := g.captured(ctx, console(fmt.Sprintf("python yore_points.make(%s, %s, %s, %s)",
-		quotePython(where(b)), quotePython(b.Condition), hits, log)))
-	if err != nil {
+	return g.makePoint(ctx, fmt.Sprintf("make(%s, %s, %s, %s)", quotePython(where(b)), quotePython(b.Condition), hits, log))
+}
+
+// help gives gdb the helper, once.
+func (g *Backend) help(ctx context.Context) error {
+	if g.helped {
+		return nil
+	}
+	_, err := g.captured(ctx, console("python import gdb, types; yore_points = types.ModuleType('yore_points'); exec("+quotePython(helper)+", yore_points.__dict__)"))
+	if refusal(err) != nil {
+		return fmt.Errorf("log points and such conditions need a gdb with Python: %w", err)
+	}
+	g.helped = err == nil
+	return err
+}
+
+// makePoint calls a function of the helper's that makes a breakpoint, and returns
+// its number.
+func (g *Backend) makePoint(ctx context.Context, call string) (string, error) {
+	if _, err := g.captured(ctx, console("python yore_points."+call)); err != nil {
 		return "", err
 	}
 	g.mu.Lock()
@@ -229,13 +240,9 @@ func (g *Backend) Watchable(ctx context.Context, f debugger.FrameID, of debugger
 		}
 		expr := name
 		if of != 0 {
-			n, err := g.values.get(of)
+			n, p, err := g.partOf(ctx, of, name)
 			if err != nil {
 				return err
-			}
-			p, ok := n.parts[name]
-			if !ok {
-				return fmt.Errorf("there is no %s to watch", name)
 			}
 			if opts, expr = n.where, p.expr; expr == "" {
 				return fmt.Errorf("%s has no expression of its own", name)
@@ -247,10 +254,18 @@ func (g *Backend) Watchable(ctx context.Context, f debugger.FrameID, of debugger
 			if refusal(err) == nil {
 				return err
 			}
-			if _, _, err := g.capture(ctx, "-data-evaluate-expression "+opts+gdbmi.Quote(expr)); err != nil {
+			// It has no address: it may be in a register, or no variable at all.
+			if _, err := g.create(ctx, opts, expr); err != nil {
 				return err
 			}
-			data = strings.TrimSpace(opts) + frameMark + expr // in a register
+			_, res, err := g.capture(ctx, "-var-show-attributes "+g.values.roots[len(g.values.roots)-1])
+			if err != nil {
+				return err
+			}
+			if attr := res.Fields.Text("status") + res.Fields.Text("attr"); attr != "editable" {
+				return fmt.Errorf("%s is a value, not a place that could change", expr)
+			}
+			data = strings.TrimSpace(opts) + frameMark + expr
 			return nil
 		}
 		addr := address(lastAddress.FindString(res.Fields.Text("value")))
@@ -298,58 +313,96 @@ func (g *Backend) Filters() []debugger.Filter {
 		{Name: filterSignals, Label: "Signals", Default: true, Condition: "names of signals, such as SIGSEGV SIGABRT",
 			Description: "Stop when the program gets a signal, such as SIGSEGV"},
 		{Name: "throw", Label: "C++: throw", Condition: "regular expression for the type's name", Description: "Stop when a C++ exception is thrown"},
-		{Name: "catch", Label: "C++: catch", Condition: "regular expression for the type's name", Description: "Stop when a C++ exception is caught"},
-		{Name: "rethrow", Label: "C++: rethrow", Condition: "regular expression for the type's name", Description: "Stop when a C++ exception is thrown again"},
-		{Name: "panic", Label: "Rust: panic", Description: "Stop when a Rust program panics"},
+		{Name: "catch", Label: "C++: catch", Description: "Stop when a C++ exception is caught"},
+		{Name: "rethrow", Label: "C++: rethrow", Description: "Stop when a C++ exception is thrown again"},
+		{Name: "panic", Label: "Rust: panic", Default: true, Description: "Stop when a Rust program panics"},
 	}
 }
 
 const filterSignals = "signals"
 
+// filterPoints are the functions that language runtimes call. gdb's own
+// catchpoints would do for C++, but gdb 13 crashes when one is disabled or deleted
+// after the library was unloaded, as it is when the program is back at its start.
+var filterPoints = map[string]struct{ function, what string }{
+	"throw":   {"__cxa_throw", "exception thrown"},
+	"catch":   {"__cxa_begin_catch", "exception caught"},
+	"rethrow": {"__cxa_rethrow", "exception thrown again"},
+	"panic":   {"rust_panic", "panic"},
+}
+
 // SetFilters is part of debugger.Breakpointer.
 func (g *Backend) SetFilters(ctx context.Context, chosen []debugger.FilterChoice) error {
 	return g.do(ctx, func() error {
-		for _, n := range g.filters {
+		for n := range g.filters {
 			if _, err := g.captured(ctx, console("delete "+n)); notRefusal(err) != nil {
 				return err
 			}
+			g.mu.Lock()
+			delete(g.filters, n)
+			g.mu.Unlock()
 		}
-		g.filters = nil
 		signals := false
 		for _, c := range chosen {
-			var command string
-			switch c.Name {
-			case filterSignals:
+			if c.Name == filterSignals {
 				signals = true
 				if err := g.stopFor(ctx, true, strings.Fields(strings.ReplaceAll(c.Condition, ",", " "))); err != nil {
 					return err
 				}
 				continue
-			case "panic":
-				command = "break rust_panic"
-				if _, err := g.captured(ctx, "-break-insert -f rust_panic"); err != nil {
-					return err
-				}
-			case "throw", "catch", "rethrow":
-				command = strings.TrimSpace("catch " + c.Name + " " + c.Condition)
-				if _, err := g.captured(ctx, console(command)); err != nil {
-					return err
-				}
-			default:
+			}
+			p, ok := filterPoints[c.Name]
+			if !ok {
 				return fmt.Errorf("there is no exception filter %s", c.Name)
 			}
-			g.mu.Lock()
-			n := g.ev.created
-			g.mu.Unlock()
-			if n != "" {
-				g.filters = append(g.filters, n)
+			spec := debugger.BreakpointSpec{Kind: debugger.AtFunction, Function: p.function}
+			insert := g.insert
+			if c.Condition != "" {
+				insert = func(ctx context.Context, b debugger.BreakpointSpec) (string, error) {
+					return g.insertThrown(ctx, b, c.Condition)
+				}
 			}
+			n, err := insert(ctx, spec)
+			if err != nil {
+				return err
+			}
+			g.mu.Lock()
+			if g.filters == nil {
+				g.filters = map[string]string{}
+			}
+			g.filters[n] = p.what
+			g.mu.Unlock()
 		}
 		if !signals {
 			return g.stopFor(ctx, false, nil)
 		}
 		return nil
 	})
+}
+
+// insertThrown makes a breakpoint of the helper's that looks at the type thrown.
+func (g *Backend) insertThrown(ctx context.Context, b debugger.BreakpointSpec, pattern string) (string, error) {
+	if err := g.help(ctx); err != nil {
+		return "", err
+	}
+	return g.makePoint(ctx, fmt.Sprintf("thrown(%s, %s)", quotePython(where(b)), quotePython(pattern)))
+}
+
+var typeInfo = regexp.MustCompile(`^typeinfo for (.*) in section `)
+
+// thrownType is the type of the exception that __cxa_throw was just called for
+// (Itanium C++ ABI: its second argument is the std::type_info), "" when it cannot
+// be told.
+func (g *Backend) thrownType(ctx context.Context) (string, error) {
+	text, err := g.captured(ctx, console("info symbol $rsi"))
+	if err != nil {
+		return "", notRefusal(err)
+	}
+	if m := typeInfo.FindStringSubmatch(text); m != nil {
+		name, _, _ := strings.Cut(m[1], "@") // without the symbol's version
+		return name, nil
+	}
+	return "", nil
 }
 
 var stopsFor = regexp.MustCompile(`(?m)^(SIG\w+)\s+Yes\s`)

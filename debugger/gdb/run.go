@@ -22,8 +22,16 @@ func (g *Backend) Run(ctx context.Context, r debugger.Run) (debugger.Outcome, er
 		if err := g.selectThread(ctx, r.Task); err != nil {
 			return err
 		}
-		text, err := g.captured(ctx, runCommand(r))
-		out = g.outcome()
+		var text string
+		run := func() (debugger.Outcome, error) {
+			var err error
+			text, err = g.captured(ctx, runCommand(r))
+			return g.outcome(), err
+		}
+		var err error
+		if out, err = run(); r.Kind == debugger.OutOf && refusal(err) != nil && !out.Moved {
+			out, err = g.beyondMain(ctx, run)
+		}
 		if gone(err) {
 			return err
 		}
@@ -70,6 +78,13 @@ func (g *Backend) settled(ctx context.Context, out debugger.Outcome) error {
 	if out.Edge {
 		return g.libraries(ctx)
 	}
+	if c := out.Cause; c != nil && c.Kind == debugger.HitException && out.At.Function == filterPoints["throw"].function {
+		typ, err := g.thrownType(ctx)
+		if err != nil {
+			return err
+		}
+		c.Type = typ
+	}
 	return nil
 }
 
@@ -90,8 +105,12 @@ func (g *Backend) cause(stop gdbmi.Tuple, edge bool) *debugger.Cause {
 	switch reason := stop.Text("reason"); reason {
 	case "breakpoint-hit":
 		c.Kind = debugger.HitCode
-		if b := g.breaks.get(stop.Text("bkptno")); b.Text("type") == "catchpoint" {
+		n := stop.Text("bkptno")
+		if b := g.breaks.get(n); b.Text("type") == "catchpoint" {
 			c.Kind, c.Text = debugger.HitException, b.Text("what")
+		}
+		if what, ok := g.filters[n]; ok {
+			c.Kind, c.Text = debugger.HitException, what
 		}
 	case "watchpoint-trigger", "read-watchpoint-trigger", "access-watchpoint-trigger", "watchpoint-scope":
 		c.Kind = debugger.HitData

@@ -129,6 +129,12 @@ func (g *Backend) create(ctx context.Context, where, expr string) (debugger.Valu
 		g.values.pretty = true
 	}
 	_, res, err := g.capture(ctx, "-var-create "+where+"- * "+gdbmi.Quote(expr))
+	if refusal(err) != nil && ctx.Err() == nil {
+		// gdb does not say why there, but does here.
+		if _, _, why := g.capture(ctx, "-data-evaluate-expression "+where+gdbmi.Quote(expr)); why != nil {
+			err = why
+		}
+	}
 	if err != nil {
 		return debugger.Value{}, err
 	}
@@ -319,6 +325,24 @@ func (g *Backend) mapValues(ctx context.Context, of *node, first, n int) ([]debu
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// partOf returns how to name a part of a Ref to gdb.
+func (g *Backend) partOf(ctx context.Context, r debugger.Ref, name string) (*node, part, error) {
+	n, err := g.values.get(r)
+	if err != nil {
+		return nil, part{}, err
+	}
+	if _, ok := n.parts[name]; !ok { // they may not have been listed yet
+		if _, err := g.list(ctx, r, n, 0, 0); err != nil {
+			return nil, part{}, err
+		}
+	}
+	p, ok := n.parts[name]
+	if !ok {
+		return nil, part{}, fmt.Errorf("there is no variable or part named %s", name)
+	}
+	return n, p, nil
 }
 
 // assign sets what a part stands for.

@@ -142,31 +142,35 @@ func (g *Backend) Parts(ctx context.Context, r debugger.Ref, first, n int) ([]de
 		if err != nil {
 			return err
 		}
-		if err := g.refresh(ctx); err != nil {
-			return err
-		}
-		switch of.kind {
-		case localScope:
-			out, err = g.localValues(ctx, r, of)
-		case registerScope:
-			out, err = g.registerValues(ctx, r, of)
-		default:
-			out, err = g.children(ctx, r, first, n)
-			return err
-		}
-		first = min(first, len(out))
-		out = out[first:]
-		if n > 0 {
-			out = out[:min(n, len(out))]
-		}
+		out, err = g.list(ctx, r, of, first, n)
 		return err
 	})
 	return out, err
 }
 
+// list is Parts for a node.
+func (g *Backend) list(ctx context.Context, r debugger.Ref, of *node, first, n int) (out []debugger.Value, err error) {
+	if err := g.refresh(ctx); err != nil {
+		return nil, err
+	}
+	switch of.kind {
+	case localScope:
+		out, err = g.localValues(ctx, of)
+	case registerScope:
+		out, err = g.registerValues(ctx, of)
+	default:
+		return g.children(ctx, r, first, n)
+	}
+	out = out[min(first, len(out)):]
+	if n > 0 {
+		out = out[:min(n, len(out))]
+	}
+	return out, err
+}
+
 // localValues lists a frame's variables, arguments first, and what the function
 // that a step has just left returned.
-func (g *Backend) localValues(ctx context.Context, r debugger.Ref, scope *node) ([]debugger.Value, error) {
+func (g *Backend) localValues(ctx context.Context, scope *node) ([]debugger.Value, error) {
 	_, res, err := g.capture(ctx, "-stack-list-variables "+scope.where+"--simple-values")
 	if err != nil {
 		return nil, notRefusal(err) // without symbols there are no variables
@@ -220,7 +224,7 @@ func compound(t gdbmi.Tuple) bool {
 // registerNames are the registers to show, as far as the target has them.
 var registerNames = strings.Fields("rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags cs ss ds es fs gs fs_base gs_base")
 
-func (g *Backend) registerValues(ctx context.Context, r debugger.Ref, scope *node) ([]debugger.Value, error) {
+func (g *Backend) registerValues(ctx context.Context, scope *node) ([]debugger.Value, error) {
 	_, res, err := g.capture(ctx, "-data-list-register-names")
 	if err != nil {
 		return nil, err
@@ -306,13 +310,9 @@ func (g *Backend) Value(ctx context.Context, f debugger.FrameID, expr string) (d
 func (g *Backend) Assign(ctx context.Context, of debugger.Ref, name, value string) (debugger.Value, error) {
 	var v debugger.Value
 	err := g.do(ctx, func() error {
-		n, err := g.values.get(of)
+		n, p, err := g.partOf(ctx, of, name)
 		if err != nil {
 			return err
-		}
-		p, ok := n.parts[name]
-		if !ok {
-			return fmt.Errorf("there is no %s to set", name)
 		}
 		v, err = g.assign(ctx, n.where, p, value)
 		v.Name = name
