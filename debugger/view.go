@@ -149,6 +149,7 @@ const (
 	HitSignal                     // a signal for the program
 	Paused                        // it was cancelled
 	HitEdge                       // history goes no further
+	Failed                        // the timeline could not go on; Text says why
 )
 
 // BreakpointKind is where a breakpoint acts.

@@ -56,7 +56,6 @@ const moment = 200 * time.Millisecond
 
 // start begins an activity. There is none under way.
 func (s *session) start(a *activity) {
-	a.over = make(chan struct{})
 	if s.target != nil {
 		a.moves, _ = s.d().Moves()
 	}
@@ -68,6 +67,7 @@ func (s *session) start(a *activity) {
 func (s *session) again(a *activity) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	a.cancel, a.breaking = cancel, false
+	a.over = make(chan struct{})
 	if a.request != nil {
 		a.end = s.begin(a.request.Seq, func() { cancel(errCancelled) })
 	}
@@ -128,11 +128,17 @@ func (s *session) finish(a *activity, res result, err error, why error) {
 	}
 	a.cancel(nil)
 	interrupted := errors.Is(err, context.Canceled) || errors.Is(err, debugger.ErrInterrupted)
+	if a.resumable && why == nil && err == nil {
+		if _, last := s.d().Moves(); last.Cause != nil && last.Cause.Kind == debugger.Paused {
+			// Nobody has asked for this: it is the echo of the interruption before.
+			s.again(a)
+			return
+		}
+	}
 	if a.breaking && why == errBreaking && s.target != nil {
 		_, last := s.d().Moves()
 		if interrupted || err == nil && last.Cause != nil && last.Cause.Kind == debugger.Paused {
 			// It stopped because it was to, and goes on when the breakpoints are set.
-			a.over = make(chan struct{})
 			s.act = nil
 			waiting := s.waiting
 			s.waiting = nil
@@ -288,6 +294,9 @@ func (s *session) stopBody(a *activity, out debugger.Outcome, moved bool) dap.St
 		b.Description = strings.TrimSpace("Paused on " + c.Signal)
 	case debugger.Paused:
 		b.Reason = "pause"
+	case debugger.Failed:
+		b.Reason, b.Text = "exception", c.Text
+		b.Description = "Paused: yore could not go on"
 	}
 	return b
 }

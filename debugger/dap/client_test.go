@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,8 @@ type client struct {
 	in   chan dict
 	seq  int
 	kept []dict // events that were read and not asked for yet
+
+	answers []dict // responses that came before the one asked for
 
 	order   order
 	ended   chan error
@@ -251,7 +254,7 @@ func (c *client) answer(seq int) dict {
 		if m["type"] == "event" {
 			c.kept = append(c.kept, m)
 		} else if m["type"] == "response" {
-			c.t.Fatalf("waiting for the response to %d, got that to %v", seq, m["request_seq"])
+			c.answers = append(c.answers, m)
 		}
 	}
 }
@@ -333,6 +336,8 @@ func at(v any, path ...any) any {
 	}
 	return v
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func num(v any) int {
 	f, _ := v.(float64)

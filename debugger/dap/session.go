@@ -246,8 +246,12 @@ func (s *session) cancelAll() {
 // begin registers a request that is being worked on. end must be called.
 func (s *session) begin(seq int, cancel func()) (end func()) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.cancels[seq] = cancel
+	cancelled := s.early[seq] // since dispatch looked
+	s.mu.Unlock()
+	if cancelled {
+		cancel()
+	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -298,7 +302,11 @@ func (s *session) dispatch(m *message) {
 	end := s.begin(m.Seq, func() { cancel(errCancelled) })
 	body, err := s.call(ctx, h, m)
 	if errors.Is(err, errLater) {
-		return // the activity, which has begun with a context of its own, answers
+		// The activity, which has begun with a context of its own, answers.
+		if context.Cause(ctx) == errCancelled && s.act != nil && s.act.request == m {
+			s.act.cancel(errCancelled)
+		}
+		return
 	}
 	end()
 	if err != nil && context.Cause(ctx) == errCancelled {

@@ -37,6 +37,10 @@ func (t *target) Resume(ctx context.Context, r gdbserver.Resume) (timeline.Stop,
 	return t.Session.Resume(ctx, r)
 }
 
+// terminals are the masters of the programs' terminals, for tests that type: those
+// whose configuration has stdin.
+var terminals = make(chan *os.File, 1)
+
 // open is an Options.Open for programs.
 func open(ctx context.Context, l Launch, front Front) (t *Target, err error) {
 	var closers []func()
@@ -97,6 +101,9 @@ func open(ctx context.Context, l Launch, front Front) (t *Target, err error) {
 		return nil, err
 	}
 	closers = append(closers, d.Close)
+	if l.Stdin == os.DevNull {
+		terminals <- e.Terminal()
+	}
 	return &Target{Debugger: d, Terminal: e.Terminal(), Live: to.live.Load, Name: filepath.Base(l.Program), PID: e.Current(), Close: closeAll}, nil
 }
 

@@ -103,6 +103,10 @@ func (g *Backend) onAsync(a gdbmi.Async) {
 		g.flush()
 		g.ev.ran, g.ev.edge = true, false
 		g.moved = true
+		select {
+		case g.resumed <- struct{}{}:
+		default:
+		}
 		if !g.running {
 			g.running = true
 			g.runs++
@@ -143,6 +147,11 @@ func (g *Backend) onLate(r gdbmi.Result) {
 // barrier is a command without effect.
 const barrier = "-gdb-show confirm"
 
+// again is when a SIGINT that found gdb idle is repeated. gdb does not tell that it
+// waits for a function that an expression called; there, too, a second one would
+// make it drop the connection, so the engine is given ample time for the first.
+const again = 2 * time.Second
+
 // How long gdb may take to obey an interrupt before it counts as hung.
 const patience = 15 * time.Second
 
@@ -154,11 +163,12 @@ func (g *Backend) send(ctx context.Context, command string) (gdbmi.Result, error
 	if g.gone != nil {
 		return gdbmi.Result{}, g.gone
 	}
+	g.mu.Lock()
+	g.ev = events{} // of this command, even when it is not sent
 	if err := ctx.Err(); err != nil {
+		g.mu.Unlock()
 		return gdbmi.Result{}, err
 	}
-	g.mu.Lock()
-	g.ev = events{}
 	moved := g.moved
 	g.moved = false
 	g.mu.Unlock()
@@ -179,7 +189,11 @@ func (g *Backend) send(ctx context.Context, command string) (gdbmi.Result, error
 		defer close(interrupted)
 		select {
 		case <-ctx.Done():
-			g.interrupt(over)
+			// An -exec- command runs the program or fails. A SIGINT before that might
+			// be followed by another when it runs, which is one too many.
+			if !strings.HasPrefix(command, "-exec-") || g.awaitRun(over) {
+				g.interrupt(over)
+			}
 		case <-over:
 		}
 	}()
@@ -210,10 +224,28 @@ func (g *Backend) send(ctx context.Context, command string) (gdbmi.Result, error
 	return res, err
 }
 
+// awaitRun waits until the command under way has resumed the program. It reports
+// false when the command is over.
+func (g *Backend) awaitRun(over <-chan struct{}) bool {
+	for {
+		g.mu.Lock()
+		ran := g.ev.ran
+		g.mu.Unlock()
+		if ran {
+			return true
+		}
+		select {
+		case <-g.resumed:
+		case <-over:
+			return false
+		}
+	}
+}
+
 // interrupt makes gdb stop what it is doing, until over is closed.
 func (g *Backend) interrupt(over <-chan struct{}) {
 	told := -1 // the resume that was interrupted
-	tick := time.NewTicker(300 * time.Millisecond)
+	tick := time.NewTicker(again)
 	defer tick.Stop()
 	hung := time.NewTimer(patience)
 	defer hung.Stop()
@@ -223,7 +255,7 @@ func (g *Backend) interrupt(over <-chan struct{}) {
 		g.mu.Unlock()
 		if !running || told != run {
 			g.mu.Lock()
-			g.ev.interrupted = g.ev.interrupted || running
+			g.ev.interrupted = true
 			g.mu.Unlock()
 			if g.conn.Interrupt() != nil {
 				return

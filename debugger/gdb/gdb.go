@@ -59,8 +59,9 @@ type Backend struct {
 	breaks  breakpoints
 	params  params
 
-	moved    bool     // guarded by mu: the program was resumed since values were read
-	returned returned // guarded by mu
+	resumed  chan struct{} // gets a word when the program was resumed
+	moved    bool          // guarded by mu: the program was resumed since values were read
+	returned returned      // guarded by mu
 	values   values
 	helped   bool              // gdb has helper.py
 	filters  map[string]string // breakpoints that exception filters made, with what they stand for; written under mu
@@ -96,7 +97,7 @@ func Start(ctx context.Context, exe, socket string, opts Options) (*Backend, err
 		return nil, err
 	}
 	opts.Path = path
-	g := &Backend{opts: opts, exe: exe, socket: socket, evalLimit: opts.EvalTimeout}
+	g := &Backend{opts: opts, exe: exe, socket: socket, evalLimit: opts.EvalTimeout, resumed: make(chan struct{}, 1)}
 	g.busy.Lock()
 	defer g.busy.Unlock()
 	if err := g.start(ctx); err != nil {

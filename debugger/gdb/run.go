@@ -35,6 +35,9 @@ func (g *Backend) Run(ctx context.Context, r debugger.Run) (debugger.Outcome, er
 		if gone(err) {
 			return err
 		}
+		if c := out.Cause; c != nil && c.Kind == debugger.Failed {
+			c.Text = complaint(text)
+		}
 		if shown := reportless(text); shown != "" && err == nil {
 			g.opts.Print(shown)
 		}
@@ -131,8 +134,11 @@ func (g *Backend) cause(stop gdbmi.Tuple, edge bool) *debugger.Cause {
 		}
 	case "signal-received":
 		c.Kind, c.Signal, c.Text = debugger.HitSignal, stop.Text("signal-name"), stop.Text("signal-meaning")
-		if c.Signal == "SIGINT" && g.ev.interrupted || c.Signal == "0" {
+		switch {
+		case c.Signal == "SIGINT" && g.ev.interrupted:
 			c.Kind = debugger.Paused
+		case c.Signal == "0": // the server's word for an error, or an arrival
+			c.Kind = debugger.Failed
 		}
 	}
 	c.Breakpoints = slices.Compact(c.Breakpoints)
@@ -143,6 +149,16 @@ func (g *Backend) cause(stop gdbmi.Tuple, edge bool) *debugger.Cause {
 var report = regexp.MustCompile(`(?s)(\n|^)(\[Switching to [^\n]*\]\n)?(Thread [^\n]* hit |Thread [^\n]* received |` +
 	`Breakpoint \d|Temporary breakpoint \d|Catchpoint \d|Hardware (access \(read/write\) |read )?watchpoint \d|Watchpoint \d|` +
 	`Program received |Program terminated |No more reverse-execution history).*$`)
+
+// complaint is what the server said of its failure in the text of a motion.
+func complaint(text string) string {
+	for line := range strings.Lines(text) {
+		if why, ok := strings.CutPrefix(line, "yore: "); ok {
+			return strings.TrimSpace(why)
+		}
+	}
+	return ""
+}
 
 // lead is what it prints before a motion.
 var lead = regexp.MustCompile(`^(Continuing\.\n|Run (till exit from|back to call of) [^\n]*\n|Single stepping until exit from function [^\n]*\nwhich has no line number information\.\n)`)
