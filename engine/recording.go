@@ -125,13 +125,33 @@ type recording struct {
 	threads int // most at a time
 	res     Result
 	notes   []string
+
+	// tree, when not nil, has found the program, which is no child of ours.
+	tree  *tree
+	found tracee.Handover
+}
+
+// start launches the program, or takes over the one that tree has found.
+func (k *recording) start() (*tracee.Task, error) {
+	if k.tree == nil {
+		t, err := tracee.Launch(tracee.Spec{Path: k.Path, Args: k.Args, Env: k.Env, Dir: k.Dir, Files: k.Files})
+		if err != nil {
+			return nil, &LaunchError{k.Path, err}
+		}
+		return t, nil
+	}
+	return k.found.Adopt()
 }
 
 func (k *recording) run(ctx context.Context) (err error) {
-	pinThread()
-	t, err := tracee.Launch(tracee.Spec{Path: k.Path, Args: k.Args, Env: k.Env, Dir: k.Dir, Files: k.Files})
+	if k.tree == nil {
+		pinThread()
+	} else {
+		k.tree.pin(k.found.PID)
+	}
+	t, err := k.start()
 	if err != nil {
-		return &LaunchError{k.Path, err}
+		return err
 	}
 	k.began = time.Now()
 	defer func() {
@@ -146,7 +166,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 		Began: k.began, AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
 		Chaos: k.Chaos, Seed: k.Seed,
-		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true },
+		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true }, ChildProcess: k.tree.adopter(),
 	})
 	if err != nil {
 		t.KillProcess()
@@ -224,28 +244,33 @@ func (s *sink) fail(err error) {
 
 // deliver passes signals and the time limit on to the program.
 func (k *recording) deliver() (stop func()) {
+	return passOn(k.rec.PID(), k.Signals, k.Timeout, &k.res.TimedOut)
+}
+
+// passOn sends process pid the signals that come, and when the time limit is over,
+// unless it is 0, SIGABRT and at last SIGKILL. timedOut is valid after stop.
+func passOn(pid int, signals <-chan unix.Signal, limit time.Duration, timedOut *bool) (stop func()) {
 	quit := make(chan struct{})
-	pid := k.rec.PID()
 	var timer <-chan time.Time
-	if k.Timeout > 0 {
-		timer = time.After(k.Timeout)
+	if limit > 0 {
+		timer = time.After(limit)
 	}
 	ended := make(chan struct{})
-	timedOut := false
+	late := false
 	go func() {
 		defer close(ended)
 		for {
 			select {
 			case <-quit:
 				return
-			case s := <-k.Signals:
+			case s := <-signals:
 				unix.Kill(pid, s)
 			case <-timer:
 				sig := unix.SIGABRT
-				if timedOut { // it has survived that
+				if late { // it has survived that
 					sig = unix.SIGKILL
 				}
-				timedOut = true
+				late = true
 				unix.Kill(pid, sig)
 				timer = time.After(5 * time.Second)
 			}
@@ -254,7 +279,7 @@ func (k *recording) deliver() (stop func()) {
 	return func() {
 		close(quit)
 		<-ended
-		k.res.TimedOut = timedOut
+		*timedOut = late
 	}
 }
 

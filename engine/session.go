@@ -271,20 +271,27 @@ var (
 // pinThread keeps the calling thread, and the program that it launches, on one
 // CPU: a ptrace stop then is a switch on that CPU instead of a message to another.
 func pinThread() {
-	pinOnce.Do(func() {
-		unix.SchedGetaffinity(0, &allowed)
-		ptrace.Quiet() // it only saves time
-	})
+	pinOnce.Do(setUpThreads)
+	if one, ok := oneCPU(os.Getpid()); ok {
+		unix.SchedSetaffinity(0, &one)
+	}
+}
+
+func setUpThreads() {
+	unix.SchedGetaffinity(0, &allowed)
+	ptrace.Quiet() // it only saves time
+}
+
+// oneCPU chooses a CPU by a number.
+func oneCPU(number int) (one unix.CPUSet, ok bool) {
 	var cpus []int
 	for i := range 1024 {
 		if allowed.IsSet(i) {
 			cpus = append(cpus, i)
 		}
 	}
-	if len(cpus) == 0 {
-		return
+	if len(cpus) > 0 {
+		one.Set(cpus[number%len(cpus)])
 	}
-	var one unix.CPUSet
-	one.Set(cpus[os.Getpid()%len(cpus)])
-	unix.SchedSetaffinity(0, &one)
+	return one, len(cpus) > 0
 }

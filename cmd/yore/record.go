@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"yore/cmd/yore/internal/inspect"
 	"yore/cmd/yore/internal/siginfo"
 	"yore/engine"
 	"yore/engine/pack"
@@ -35,7 +39,12 @@ type recordFlags struct {
 	disk       byteSize
 	portable   bool
 	bundle     string
+	follow     []string
 	program    sessionFlags
+
+	store  trace.Store
+	mu     sync.Mutex // of what begin and end do
+	stderr io.Writer
 }
 
 func newRecord() *cobra.Command {
@@ -46,9 +55,12 @@ func newRecord() *cobra.Command {
 		Long: "record runs a program without a debugger and writes what happened to a recording, which `replay` debugs\n" +
 			"and `verify` checks. It stands in for the program: standard streams, terminal, signals and exit status stay\n" +
 			"the program's own. At the end it names the recording on standard error.\n\n" +
+			"With --follow PROG itself runs natively, and each program that it or its descendants execute whose name\n" +
+			"matches gets a recording of its own; with -o DIR they are put into DIR.\n\n" +
 			"Exit status: the program's own (128+N for signal N); 125 when yore failed, 126 when the program cannot be\n" +
 			"executed, 127 when it was not found.",
-		Example: "  yore record ./prog arg\n  yore record -o crash.rec --timeout 1m -- ./server --port 0",
+		Example: "  yore record ./prog arg\n  yore record -o crash.rec --timeout 1m -- ./server --port 0\n" +
+			"  yore record --keep-failed ci-recordings --follow 'test_*' -- make check",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("record needs a program")
@@ -75,6 +87,7 @@ func newRecord() *cobra.Command {
 	fs.Var(&f.disk, "disk", "what the images may take, a `SIZE` such as 2G")
 	fs.BoolVar(&f.portable, "portable", false, "keep copies of all files that the program maps")
 	fs.StringVar(&f.bundle, "bundle", "", "pack the recording into `FILE` too; without -o only the bundle is kept")
+	fs.StringArrayVar(&f.follow, "follow", nil, "run PROG natively and record those programs that it executes whose name matches `GLOB`; repeatable")
 	f.program.registerProgram(fs)
 	return cmd
 }
@@ -88,6 +101,10 @@ func (f *recordFlags) check() error {
 		return usagef("--force needs -o")
 	case f.dir != "" && (f.keepFailed != "" || f.untilFail != 0):
 		return usagef("-o cannot be combined with --keep-failed, --until-fail")
+	case len(f.follow) > 0 && f.traceDirFD >= 0:
+		return usagef("--follow makes many recordings, --print-trace-dir names one")
+	case len(f.follow) > 0 && f.bundle != "":
+		return usagef("--follow makes many recordings, --bundle holds one")
 	case f.untilFail < 0:
 		return usagef("--until-fail %d: is negative", f.untilFail)
 	case f.seeded && !f.chaos:
@@ -96,6 +113,11 @@ func (f *recordFlags) check() error {
 		return usagef("--timeout %v: is negative", f.timeout)
 	case f.imageEvery < 0:
 		return usagef("--image-every %v: is negative", f.imageEvery)
+	}
+	for _, g := range f.follow {
+		if _, err := filepath.Match(g, ""); err != nil {
+			return usagef("--follow %s: %w", g, err)
+		}
 	}
 	return nil
 }
@@ -106,17 +128,25 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore()
-	if err != nil {
+	if f.store, err = openStore(); err != nil {
 		return withStatus(exitSelf, err)
 	}
-	if f.keepFailed != "" {
-		dir, err := filepath.Abs(f.keepFailed)
+	elsewhere := f.keepFailed
+	if len(f.follow) > 0 && f.dir != "" {
+		// Of many recordings DIR is the store.
+		if err := vacant(f.dir, f.force); err != nil {
+			return withStatus(exitSelf, err)
+		}
+		elsewhere, f.dir = f.dir, ""
+	}
+	if elsewhere != "" {
+		dir, err := filepath.Abs(elsewhere)
 		if err != nil {
 			return withStatus(exitSelf, err)
 		}
-		store = trace.Store{Dir: dir}
+		f.store = trace.Store{Dir: dir}
 	}
+	f.stderr = stderr
 	signals, err := f.signals()
 	if err != nil {
 		return withStatus(exitSelf, err)
@@ -125,7 +155,7 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 		f.seed = rand.Uint64N(1 << 32)
 	}
 	for n := 1; ; n, f.seed = n+1, f.seed+1 {
-		status, err := f.once(stderr, store, t, signals)
+		status, err := f.once(t, signals)
 		if err != nil {
 			return err
 		}
@@ -156,7 +186,7 @@ func (f *recordFlags) signals() (<-chan unix.Signal, error) {
 }
 
 // once is one run. It returns the exit status of the stand-in.
-func (f *recordFlags) once(stderr io.Writer, store trace.Store, t target, signals <-chan unix.Signal) (int, error) {
+func (f *recordFlags) once(t target, signals <-chan unix.Signal) (int, error) {
 	p := f.program.program(t)
 	opened, std, err := p.Streams([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
 	defer func() {
@@ -171,76 +201,155 @@ func (f *recordFlags) once(stderr io.Writer, store trace.Store, t target, signal
 		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals,
 		Chaos: f.chaos, Seed: f.seed,
 		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) }}
-	selective := f.keepFailed != "" || f.untilFail > 0
-	only := f.bundle != "" && f.dir == "" && !selective // the recording is but on the way
-	meta := engine.NewMeta(&o, versionLine())
-	switch {
-	case f.dir != "":
-		o.Recording, err = trace.CreateAt(f.dir, f.force, meta)
-	case selective, only:
-		o.Recording, err = store.Anonymous(meta)
-	default:
-		o.Recording, err = store.Create(t.Path, meta)
+	if len(f.follow) > 0 {
+		return f.followed(o)
 	}
-	if err != nil {
+	if o.Recording, err = f.begin(&o); err != nil {
 		return 0, withStatus(exitSelf, err)
 	}
 	if f.traceDirFD >= 0 {
 		if _, err := unix.Write(f.traceDirFD, []byte(o.Recording.Dir()+"\n")); err != nil {
-			store.Discard(o.Recording)
+			f.store.Discard(o.Recording)
 			return 0, usagef("--print-trace-dir=%d: %w", f.traceDirFD, err)
 		}
 	}
 	res, err := engine.Record(context.Background(), o)
 	var launch *engine.LaunchError
 	if errors.As(err, &launch) {
-		store.Discard(o.Recording)
+		f.store.Discard(o.Recording)
 		return 0, launchStatus(launch)
 	}
+	if err := f.end(&o, res, err); err != nil {
+		return 0, withStatus(exitSelf, err)
+	}
+	return res.Status(), nil
+}
+
+// selective: only recordings of runs that failed are kept.
+func (f *recordFlags) selective() bool { return f.keepFailed != "" || f.untilFail > 0 }
+
+// bundleOnly: the recording is but on the way to the bundle.
+func (f *recordFlags) bundleOnly() bool { return f.bundle != "" && f.dir == "" && !f.selective() }
+
+// begin makes the recording of a program.
+func (f *recordFlags) begin(o *engine.RecordOptions) (*trace.Recording, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	meta := engine.NewMeta(o, versionLine())
+	switch {
+	case f.dir != "":
+		return trace.CreateAt(f.dir, f.force, meta)
+	case f.selective(), f.bundleOnly():
+		return f.store.Anonymous(meta)
+	}
+	return f.store.Create(o.Path, meta)
+}
+
+// end keeps the recording of a program or discards it. err is why recording failed;
+// what end returns is what makes the recording useless, or at least incomplete.
+func (f *recordFlags) end(o *engine.RecordOptions, res engine.Result, err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	failed := err != nil || res.Status() != 0 || res.TimedOut
-	keep := !selective || failed
-	if selective && failed {
-		if kerr := store.Keep(o.Recording, t.Path); err == nil {
+	keep := !f.selective() || failed
+	if f.selective() && failed {
+		if kerr := f.store.Keep(o.Recording, o.Path); err == nil {
 			err = kerr
 		}
 	}
 	if !keep {
-		if derr := store.Discard(o.Recording); err == nil {
+		if derr := f.store.Discard(o.Recording); err == nil {
 			err = derr
 		}
 	} else if cerr := o.Recording.Close(); err == nil {
 		err = cerr
 	}
 	if keep && f.bundle != "" {
-		if perr := f.pack(stderr, o.Recording.Dir(), t.Path); err == nil {
+		if perr := f.pack(o.Recording.Dir(), o.Path); err == nil {
 			err = perr
 		}
-		if only && err == nil {
+		if f.bundleOnly() && err == nil {
 			err = o.Recording.Discard()
 			keep = false
 		}
 	}
 	if keep && !f.quiet {
-		fmt.Fprintf(stderr, "recording: %s\n", o.Recording.Dir())
+		fmt.Fprintf(f.stderr, "recording: %s\n", o.Recording.Dir())
 	}
 	var cut *engine.CutError
 	switch {
 	case errors.As(err, &cut):
 		// The program has done its work all the same.
-		tell(stderr, err, "")
+		tell(f.stderr, err, "")
 	case err != nil:
-		return 0, withStatus(exitSelf, fmt.Errorf("the recording is incomplete: %w", err))
+		return fmt.Errorf("the recording is incomplete: %w", err)
+	}
+	return nil
+}
+
+// followed runs the program natively and records what matches --follow.
+func (f *recordFlags) followed(o engine.RecordOptions) (int, error) {
+	var errs []error
+	n := 0
+	res, err := engine.Follow(context.Background(), engine.FollowOptions{
+		RecordOptions: o, Match: f.matches, Begin: f.begin,
+		End: func(o *engine.RecordOptions, res engine.Result, err error) {
+			err = f.end(o, res, err)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if n++; err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", o.Path, err))
+			}
+		},
+	})
+	var launch *engine.LaunchError
+	if errors.As(err, &launch) {
+		return 0, launchStatus(launch)
+	}
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return 0, withStatus(exitSelf, err)
+	}
+	if n == 0 && !f.quiet {
+		fmt.Fprintf(f.stderr, "yore: nothing that was executed matches --follow %s\n", inspect.Command(f.follow))
 	}
 	return res.Status(), nil
 }
 
 // pack puts a recording into the bundle that was asked for.
-func (f *recordFlags) pack(stderr io.Writer, dir, prog string) error {
+func (f *recordFlags) pack(dir, prog string) error {
 	p, err := pack.Pack(dir, f.bundle, pack.Options{Yore: versionLine(), Name: filepath.Base(prog)})
 	if err == nil && !f.quiet {
-		_, err = io.WriteString(stderr, packedText(p))
+		_, err = io.WriteString(f.stderr, packedText(p))
 	}
 	return err
+}
+
+// matches reports whether --follow names a program: by the name that it was executed
+// by or by its executable's, or by the whole path when the pattern has a slash.
+func (f *recordFlags) matches(executed, executable string) bool {
+	for _, g := range f.follow {
+		for _, name := range []string{executed, executable} {
+			if !strings.Contains(g, "/") {
+				name = filepath.Base(name)
+			}
+			if ok, _ := filepath.Match(g, name); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// vacant refuses a directory that is there, unless forced.
+func vacant(dir string, force bool) error {
+	list, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && (len(list) == 0 || force):
+		return nil
+	case err == nil:
+		err = trace.ErrExists
+	}
+	return fmt.Errorf("%s: %w", dir, err)
 }
 
 // find is what a shell would execute for the first of words; a script will do.

@@ -104,7 +104,15 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 	if r.ChildMemory != nil {
 		r.ChildMemory(pid)
 	}
-	return ptrace.Detach(pid, 0)
+	if r.ChildProcess == nil {
+		return ptrace.Detach(pid, 0)
+	}
+	h, err := task.HandOver()
+	if err != nil {
+		return fmt.Errorf("record: child process %d: %w", pid, err)
+	}
+	r.ChildProcess(h)
+	return nil
 }
 
 // undoPatches gives a copy of the program's memory the program's own code back.
@@ -205,7 +213,7 @@ func (r *Recorder) execed(t *Thread) error {
 	delete(r.threads, old)
 	r.space.Close()
 	r.space = tracee.NewSpace(r.pid)
-	t.Task = tracee.NewTask(r.pid, r.space)
+	t.Task = t.Task.Sibling(r.pid, r.space)
 	if st, err := t.Run(ptrace.Syscall, 0); err != nil || !st.IsSyscall() {
 		return fmt.Errorf("record: after execve: %v %w", st, err)
 	}

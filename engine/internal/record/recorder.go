@@ -161,6 +161,9 @@ type Options struct {
 	OnChange func(f *File) error
 	// Keep leaves the program frozen at its end, to be looked at.
 	Keep bool
+	// ChildProcess, when not nil, takes over a child process instead of its being
+	// let go.
+	ChildProcess func(h tracee.Handover)
 	// ChildMemory, when not nil, is told of a child process that is let go.
 	ChildMemory func(pid int)
 }
@@ -423,6 +426,9 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 			if err := r.AtBoundary(); err != nil {
 				return Stop{}, false, err
 			}
+		}
+		if err := t.ReapCopies(); err != nil {
+			return Stop{}, false, err
 		}
 		if t.Stray() {
 			return Stop{}, false, nil // a signal came while calls of ours were made

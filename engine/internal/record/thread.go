@@ -37,7 +37,7 @@ func (r *Recorder) clone(t *Thread) error {
 	if restarts(ret) || child == 0 {
 		return r.leave(t)
 	}
-	task := tracee.NewTask(child, r.space)
+	task := t.Task.Sibling(child, r.space)
 	if st, err := task.Wait(); err != nil || st.Event() != ptrace.EventStop {
 		return fmt.Errorf("record: new thread %d: %v %w", child, st, err)
 	}

@@ -99,7 +99,11 @@ func ForkTask(t *Task, lin *Lineage) (*Task, *Lineage, error) {
 		return nil, nil, fmt.Errorf("fork: %w", err)
 	}
 	saved := *t.Regs()
-	ret, child, err := t.inject(unix.SYS_CLONE, []uint64{unix.CLONE_PARENT})
+	flags := uint64(unix.CLONE_PARENT)
+	if t.nursery != nil {
+		flags = 0 // its parent must not see it
+	}
+	ret, child, err := t.inject(unix.SYS_CLONE, []uint64{flags})
 	if err != nil {
 		return nil, nil, fmt.Errorf("fork: %w", err)
 	}
@@ -107,6 +111,9 @@ func ForkTask(t *Task, lin *Lineage) (*Task, *Lineage, error) {
 		return nil, nil, fmt.Errorf("fork: %w", unix.Errno(-ret))
 	}
 	c := NewTask(child, NewSpace(child))
+	if t.nursery != nil {
+		c.nursery = &nursery{parent: t.nursery}
+	}
 	if st, err := c.Wait(); err != nil || st.Event() != ptrace.EventStop {
 		return nil, nil, fmt.Errorf("fork: new process: %v %v", st, err)
 	}
@@ -226,6 +233,9 @@ func (t *Task) KillProcess() {
 		if err != nil || !st.Stopped() {
 			break
 		}
+	}
+	if t.nursery != nil {
+		t.nursery.parent.leave(t.Space.PID)
 	}
 	t.fail(fmt.Errorf("process %d was discarded", t.Space.PID))
 	t.Space.Close()

@@ -22,6 +22,9 @@ type Spec struct {
 	// Terminal makes the program the leader of a new session whose controlling
 	// terminal is Files[0]; otherwise it stays in the caller's session.
 	Terminal bool
+	// Native: it is to run natively, only watched by NativeOptions; Prepare is for
+	// another time.
+	Native bool
 	// FixedAddresses switches address space randomisation off.
 	FixedAddresses bool
 }
@@ -54,12 +57,19 @@ func Launch(spec Spec) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := seizeStopped(pid); err != nil {
+	options := Options
+	if spec.Native {
+		options = NativeOptions
+	}
+	if err := seizeStopped(pid, options); err != nil {
 		unix.Kill(pid, unix.SIGKILL)
 		ptrace.Wait(pid, 0)
 		return nil, fmt.Errorf("launch: %w", err)
 	}
 	t := NewTask(pid, NewSpace(pid))
+	if spec.Native {
+		return t, nil
+	}
 	if err := t.Prepare(); err != nil {
 		t.KillProcess()
 		return nil, fmt.Errorf("launch: %w", err)
@@ -67,14 +77,14 @@ func Launch(spec Spec) (*Task, error) {
 	return t, nil
 }
 
-func seizeStopped(pid int) error {
+func seizeStopped(pid, options int) error {
 	if _, st, err := ptrace.Wait(pid, 0); err != nil || !st.IsTrap() {
 		return fmt.Errorf("no stop at execve: %v %w", st, errors.Join(err))
 	}
 	if err := ptrace.Detach(pid, int(unix.SIGSTOP)); err != nil {
 		return err
 	}
-	if err := ptrace.Seize(pid, Options); err != nil {
+	if err := ptrace.Seize(pid, options); err != nil {
 		return err
 	}
 	if err := ptrace.Interrupt(pid); err != nil {
@@ -129,7 +139,7 @@ func (t *Task) Prepare() error {
 	if err := s.Write(entry.Rip, old[:]); err != nil {
 		return err
 	}
-	if err := s.Write(EngineCode, []byte{0x0f, 0x05, 0xcc}); err != nil {
+	if err := s.Write(EngineCode, engineCode); err != nil {
 		return err
 	}
 	t.SetRegs(entry)

@@ -14,7 +14,11 @@ const (
 	EngineCode = 0x70000000
 	EngineData = 0x70001000
 	EngineEnd  = 0x70002000
+
+	engineSpin = EngineCode + 3 // a jump to itself
 )
+
+var engineCode = []byte{0x0f, 0x05, 0xcc, 0xeb, 0xfe} // syscall; int3; jmp .
 
 // Scratch memory of the recorder, which a recorded process has and its replay
 // need not: calls that may wait write their outputs there.
@@ -29,10 +33,17 @@ const Options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE |
 	unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
 	unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
 
+// NativeOptions are those of tasks that run natively: only the making of others and
+// execve are to be seen, and they survive the tracer.
+const NativeOptions = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
+
 // Task is one traced kernel task with its cached registers.
 type Task struct {
 	TID   int // kernel task id
 	Space *Space
+
+	// nursery is that of a process whose parent is not ours, nil otherwise.
+	nursery *nursery
 
 	regs        ptrace.Regs
 	have, dirty bool
@@ -51,6 +62,12 @@ type Signal struct {
 // NewTask returns the task tid, which must be stopped, of the process whose
 // memory is space.
 func NewTask(tid int, space *Space) *Task { return &Task{TID: tid, Space: space} }
+
+// Sibling returns another task of t's process, or the one that it has become by
+// execve.
+func (t *Task) Sibling(tid int, space *Space) *Task {
+	return &Task{TID: tid, Space: space, nursery: t.nursery}
+}
 
 // Err returns the error that made the task unusable.
 func (t *Task) Err() error { return t.err }
