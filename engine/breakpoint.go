@@ -20,6 +20,7 @@ type breakpoint struct {
 	addr uint64
 	cond [][]byte
 	old  [1]byte // what the int3 replaces, while inserted
+	phys uint64  // where that is: not at addr when a stub of the recorder covers it
 }
 
 // InsertBreakpoint sets a breakpoint; one at the same address is replaced.
@@ -52,10 +53,11 @@ var int3 = []byte{0xcc}
 func (s *Session) insert() error {
 	sp := s.rec.Space()
 	for _, b := range s.breakpoints {
-		if sp.Read(b.addr, b.old[:]) != 1 {
+		b.phys = s.rec.Physical(b.addr)
+		if sp.Read(b.phys, b.old[:]) != 1 {
 			continue
 		}
-		if err := sp.Write(b.addr, int3); err != nil {
+		if err := sp.Write(b.phys, int3); err != nil {
 			return err
 		}
 	}
@@ -72,8 +74,8 @@ func (s *Session) lift() error {
 	sp := s.rec.Space()
 	for _, b := range s.breakpoints {
 		var now [1]byte
-		if sp.Read(b.addr, now[:]) == 1 && now[0] == 0xcc {
-			if err := sp.Write(b.addr, b.old[:]); err != nil {
+		if sp.Read(b.phys, now[:]) == 1 && now[0] == 0xcc {
+			if err := sp.Write(b.phys, b.old[:]); err != nil {
 				return err
 			}
 		}

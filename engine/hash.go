@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 
@@ -10,8 +11,8 @@ import (
 	"yore/engine/internal/tracee"
 )
 
-// Hash returns a hash of the present state: all threads' registers and all
-// private memory with content of its own. Equal states have equal hashes.
+// Hash returns a hash of the present state: all threads' registers and all memory.
+// Equal states have equal hashes.
 func (s *Session) Hash(ctx context.Context) (h uint64, err error) {
 	err = s.do(ctx, func() error {
 		if s.here.frontier {
@@ -51,20 +52,42 @@ func hash(c *tracee.Copy) (uint64, error) {
 			put(v)
 		}
 	}
+	err := ownPages(c, func(p uint64, page []byte) {
+		put(p)
+		d.Write(page)
+	})
+	return d.Sum64(), err
+}
+
+// ownPages calls f with the pages that are not zero, except the engine's. Pages of
+// files count as all others: what is a file's in the program can be a copy of its
+// content in a replay.
+func ownPages(c *tracee.Copy, f func(p uint64, page []byte)) error {
 	set, err := c.Space.Anonymous()
 	if err != nil {
-		return 0, err
+		return err
+	}
+	maps, err := c.Space.Maps()
+	if err != nil {
+		return err
 	}
 	page := make([]byte, tracee.PageSize)
 	zero := make([]byte, tracee.PageSize)
-	for _, g := range set {
-		for p := g.Lo; p < g.Hi; p += tracee.PageSize {
-			if record.Ours(p) || c.Space.Read(p, page) != len(page) || string(page) == string(zero) {
-				continue
+	for _, m := range maps {
+		if m.Kernel() {
+			continue
+		}
+		all := tracee.PageSet{{Lo: m.Lo, Hi: m.Hi}}
+		if m.Inode == 0 && !m.Shared { // what was never touched is zero
+			all = set.And(all)
+		}
+		for _, g := range all {
+			for p := g.Lo; p < g.Hi; p += tracee.PageSize {
+				if !record.Ours(p) && c.Space.Read(p, page) == len(page) && !bytes.Equal(page, zero) {
+					f(p, page)
+				}
 			}
-			put(p)
-			d.Write(page)
 		}
 	}
-	return d.Sum64(), nil
+	return nil
 }

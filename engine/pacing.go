@@ -34,16 +34,7 @@ func (s *Session) due() error {
 		return nil
 	}
 	t0 := time.Now()
-	lifted := s.inserted
-	if lifted {
-		if err := s.lift(); err != nil {
-			return err
-		}
-	}
 	_, err := s.keepFrontier("")
-	if lifted && err == nil {
-		err = s.insert()
-	}
 	p.spacing = max(p.spacing, time.Since(t0)*costShare)
 	p.fresh = false
 	s.thin()

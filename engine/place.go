@@ -231,13 +231,29 @@ func (s *Session) keepFrontier(name string) (*checkpoint, error) {
 	if n := len(s.cps); n > 0 && s.pacing.fresh && s.cps[n-1].event == event {
 		return s.cps[n-1], nil
 	}
-	copy, err := s.rec.Freeze()
+	copy, err := s.freeze()
 	if err != nil {
 		return nil, err
 	}
 	s.pacing.took(s)
 	return s.add(&checkpoint{name: name, r: replay.New(copy, s.env, event+1), event: event, start: start,
 		time: s.rec.Elapsed()}, nil), nil
+}
+
+// freeze returns a copy of the frontier without our breakpoints.
+func (s *Session) freeze() (c *tracee.Copy, err error) {
+	if s.inserted {
+		if err := s.lift(); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if ierr := s.insert(); ierr != nil && err == nil {
+				c.Kill()
+				c, err = nil, ierr
+			}
+		}()
+	}
+	return s.rec.Freeze()
 }
 
 // restore returns a copy of the state after Exec event i.
@@ -261,7 +277,7 @@ func (s *Session) beforeBreak() error {
 
 // afterExec keeps the state after an event that cannot be replayed.
 func (s *Session) afterExec() error {
-	copy, err := s.rec.Freeze()
+	copy, err := s.freeze()
 	if err != nil {
 		return err
 	}

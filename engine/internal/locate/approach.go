@@ -338,7 +338,8 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 			}
 		}
 	}
-	if a.entry(a.addr) && a.addCaller(r) && len(es) == 0 {
+	more := a.entry(a.addr) && a.addCaller(r)
+	if more && len(es) == 0 {
 		return nil, nil // the caller's marks were missing
 	}
 	if len(es) == 0 {
@@ -354,7 +355,7 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 		if err != nil {
 			return nil, err
 		}
-		w, err := a.tryFrom(ctx, n, at, g.arrivalsAfter(p, es, i), i == 0)
+		w, err := a.tryFrom(ctx, n, at, g.arrivalsAfter(p, es, i), i == 0, more)
 		n.release()
 		if w != nil || err != nil || i == 0 {
 			return w, err
@@ -363,8 +364,9 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 }
 
 // tryFrom steps to P from a mark passed. From the last one, when that is not near
-// enough, it moves the start there and adds what it learnt.
-func (a *approach) tryFrom(ctx context.Context, n *node, at Coord, arrivals uint64, last bool) (*Window, error) {
+// enough, it moves the start there and adds what it learnt; more says that there are
+// new functions to be marked already.
+func (a *approach) tryFrom(ctx context.Context, n *node, at Coord, arrivals uint64, last, more bool) (*Window, error) {
 	cap := reachSteps
 	if !last {
 		cap += 2 * a.want
@@ -373,7 +375,7 @@ func (a *approach) tryFrom(ctx context.Context, n *node, at Coord, arrivals uint
 	if w != nil || err != nil || !last {
 		return w, err
 	}
-	if !a.learn(steps) {
+	if !a.learn(steps) && !more {
 		return a.walk(ctx, n, at, arrivals)
 	}
 	m, err := a.l.Seek(ctx, n.r, at)

@@ -27,11 +27,25 @@ func (l *Locator) text(r *replay.Runner) (*patch.Text, []patch.Region, error) {
 	return patch.NewText(patch.Hide(r.Space, own), out, &l.code), out, nil
 }
 
-// newPlan begins a plan for r that keeps off what the recorder has patched.
+// newPlan begins a plan for r that keeps off what the recorder has patched, except
+// that the arrivals at its stubs can be counted.
 func newPlan(r *replay.Runner, text *patch.Text, maps []patch.Region, avoid []uint64) *patch.Plan {
-	p := patch.NewPlan(text, maps, avoid)
-	const jump = 5 // bytes
-	r.Patched(func(addr uint64, b []byte) { p.Protect(addr, addr+uint64(max(jump, len(b)))) })
+	p := patch.NewPlan(text, append(maps[:len(maps):len(maps)], r.StubRoom()...), avoid)
+	foreign := map[uint64]bool{}
+	r.Stubs(func(s *replay.Stub, jump [5]byte) {
+		var inner []uint64
+		for _, in := range s.Inner {
+			inner = append(inner, in.At)
+		}
+		p.Foreign(s.Addr, jump, len(s.Orig), inner)
+		foreign[s.Addr] = true
+	})
+	const longest = 5 // bytes of a jump
+	r.Patched(func(addr uint64, b []byte) {
+		if !foreign[addr] {
+			p.Protect(addr, addr+uint64(max(longest, len(b))))
+		}
+	})
 	return p
 }
 
@@ -125,10 +139,11 @@ func operand(o patch.Operand, r *replay.Runner) (uint64, bool) {
 	return v, true
 }
 
-// decode returns the instruction at pc.
+// decode returns the program's own instruction at pc.
 func decode(r *replay.Runner, pc uint64) (patch.Inst, bool) {
 	var b [16]byte
 	n := r.Space.Read(pc, b[:])
+	r.Own(pc, b[:n])
 	in, err := patch.Decode(b[:n], pc)
 	return in, err == nil
 }

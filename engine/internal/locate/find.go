@@ -258,7 +258,7 @@ func (d *distinguisher) learn(g *rig, p *point) error {
 		for _, w := range d.words {
 			have[w.Addr] = true
 		}
-		for _, w := range d.differences(g.r.Space, set) {
+		for _, w := range d.differences(g.r.Space, set, g.r.StubData()) {
 			if !have[w.Addr] {
 				d.words = append(d.words, w)
 			}
@@ -285,12 +285,12 @@ func (d *distinguisher) learn(g *rig, p *point) error {
 }
 
 // differences lists words that differ between a process and the target, those on
-// the stack's page first. It looks at a limited number of pages.
-func (d *distinguisher) differences(a *tracee.Space, set tracee.PageSet) (out []Word) {
+// the stack's page first. It looks at a limited number of pages, and at none of skip.
+func (d *distinguisher) differences(a *tracee.Space, set tracee.PageSet, skip map[uint64]bool) (out []Word) {
 	const pages, most = 64, 4096
 	x, y := make([]byte, tracee.PageSize), make([]byte, tracee.PageSize)
 	page := func(lo uint64) {
-		if ours(lo) || a.Read(lo, x) != len(x) || d.s.proc.Space.Read(lo, y) != len(y) || bytes.Equal(x, y) {
+		if ours(lo) || skip[lo] || a.Read(lo, x) != len(x) || d.s.proc.Space.Read(lo, y) != len(y) || bytes.Equal(x, y) {
 			return
 		}
 		for i := 0; i < len(x) && len(out) < most; i += 8 {
@@ -327,13 +327,14 @@ func (g *rig) equals(s *state) (bool, error) {
 		return false, err
 	}
 	texts, maps := g.patched()
+	stubs := g.r.StubData()
 	inText := map[uint64]bool{}
 	ignore := func(lo uint64) bool {
 		if texts[lo] {
 			inText[lo] = true
 			return true
 		}
-		return ours(lo) || maps.Has(lo)
+		return ours(lo) || stubs[lo] || maps.Has(lo)
 	}
 	if _, d := tracee.FirstDifference(g.r.Space, s.proc.Space, set, ignore); d {
 		return false, nil
@@ -358,7 +359,7 @@ func (g *rig) patched() (texts map[uint64]bool, maps tracee.PageSet) {
 	texts = map[uint64]bool{}
 	for _, p := range g.points {
 		if p.how == byInt3 {
-			texts[p.addr&^4095] = true
+			texts[p.phys&^4095] = true
 		}
 	}
 	if g.plan == nil {
@@ -391,7 +392,7 @@ func (g *rig) original(lo uint64, b []byte) {
 	}
 	for _, p := range g.points {
 		if p.how == byInt3 {
-			put(p.addr, []byte{p.old})
+			put(p.phys, []byte{p.old})
 		}
 	}
 }

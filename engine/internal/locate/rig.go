@@ -46,6 +46,9 @@ type point struct {
 	stub  *patch.Stub
 	debug int
 	old   byte // what the int3 replaced
+	// phys is where a debug register or an int3 stops: addr, or the relocated form
+	// of its instruction in a stub of the recorder.
+	phys uint64
 	// rest is the number of instructions from a mark to its block's end, and call
 	// tells that the last is a call.
 	rest int
@@ -171,7 +174,8 @@ func (g *rig) arm() error {
 		if left > 0 {
 			left--
 			p.debug, p.how = left, byDebug
-			if err := setDebug(g.r, p.debug, p.addr, 0, 1); err != nil {
+			p.phys = g.r.Physical(p.addr)
+			if err := setDebug(g.r, p.debug, p.phys, 0, 1); err != nil {
 				return err
 			}
 			continue
@@ -341,11 +345,12 @@ func (g *rig) install() error {
 
 func (g *rig) insert(p *point) error {
 	var b [1]byte
-	if g.r.Space.Read(p.addr, b[:]) != 1 {
+	p.phys = g.r.Physical(p.addr)
+	if g.r.Space.Read(p.phys, b[:]) != 1 {
 		return nil
 	}
 	p.old = b[0]
-	if err := g.r.Space.Write(p.addr, []byte{int3}); err != nil {
+	if err := g.r.Space.Write(p.phys, []byte{int3}); err != nil {
 		return err
 	}
 	p.how = byInt3
@@ -357,7 +362,7 @@ func (g *rig) lift(p *point) error {
 		return nil
 	}
 	p.how = unarmed
-	return g.r.Space.Write(p.addr, []byte{p.old})
+	return g.r.Space.Write(p.phys, []byte{p.old})
 }
 
 // count returns how often p was executed, the execution at which the runner
@@ -430,7 +435,7 @@ func (g *rig) fork() (*rig, error) {
 		n.points = append(n.points, c)
 		n.at[c.addr] = c
 		if c.how == byDebug {
-			if err := setDebug(r, c.debug, c.addr, 0, 1); err != nil {
+			if err := setDebug(r, c.debug, c.phys, 0, 1); err != nil {
 				r.Kill()
 				return nil, err
 			}
@@ -459,6 +464,9 @@ func (g *rig) strip() error {
 		}
 	}
 	if err := g.uninstall(); err != nil {
+		return err
+	}
+	if _, err := g.r.Surface(context.Background()); err != nil {
 		return err
 	}
 	g.held = nil

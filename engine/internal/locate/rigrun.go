@@ -70,6 +70,9 @@ func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 // leaveStub moves a runner that a debug register has stopped inside a stub's
 // relocated code to the program's own.
 func (g *rig) leaveStub() error {
+	if stop, err := g.r.Surface(context.Background()); err != nil || stop != replay.Trap {
+		return err
+	}
 	if g.plan == nil {
 		return nil
 	}
@@ -113,6 +116,11 @@ func (g *rig) over(ctx context.Context, p *point) (replay.Stop, error) {
 		}
 		return stop, err
 	}
+	if p.how == byDebug && p.phys != p.addr {
+		regs := *g.r.Regs()
+		regs.Rip = p.phys
+		g.r.SetRegs(regs)
+	}
 	return replay.Trap, nil // of a debug register the resume flag takes care
 }
 
@@ -120,18 +128,25 @@ func (g *rig) over(ctx context.Context, p *point) (replay.Stop, error) {
 // to stop at p; otherwise the runner is ready to go on.
 func (g *rig) trapped() (p *point, says bool, err error) {
 	regs := *g.r.Regs()
-	if p := g.at[regs.Rip]; p != nil && p.how == byDebug {
+	if p := g.stopped(regs.Rip, byDebug); p != nil {
+		if p.phys != p.addr {
+			regs.Rip = p.addr
+			g.r.SetRegs(regs)
+		}
 		if err := g.passes(p); err != nil {
 			return nil, false, err
 		}
 		says, err := g.says(p)
+		if err == nil && !says {
+			g.held = p // it goes on from where the register stopped it
+		}
 		return p, says, err
 	}
-	if p := g.at[regs.Rip-1]; p != nil && p.how == byInt3 {
+	if p := g.stopped(regs.Rip-1, byInt3); p != nil {
 		if err := g.passes(p); err != nil {
 			return nil, false, err
 		}
-		regs.Rip--
+		regs.Rip = p.addr
 		g.r.SetRegs(regs)
 		says, err := g.says(p)
 		if err == nil && !says {
@@ -155,6 +170,19 @@ func (g *rig) trapped() (p *point, says bool, err error) {
 		}
 	}
 	return nil, false, fmt.Errorf("locate: unexpected trap at %#x before event %d", regs.Rip, g.r.Next)
+}
+
+// stopped returns the point that a debug register or an int3 at phys stands for.
+func (g *rig) stopped(phys uint64, how means) *point {
+	if p := g.at[phys]; p != nil && p.how == how && p.phys == phys {
+		return p
+	}
+	for _, p := range g.points {
+		if p.how == how && p.phys == phys {
+			return p
+		}
+	}
+	return nil
 }
 
 // passes counts an execution of a point that is no stub.
@@ -208,6 +236,9 @@ func (g *rig) fault(ctx context.Context, cause error) (again bool, err error) {
 		return false, nil
 	}
 	f, err := g.plan.Fix(*g.r.Regs(), patch.Fault, g.r.Space)
+	if err != nil && cause != nil {
+		return false, cause
+	}
 	if err != nil {
 		return false, err
 	}

@@ -155,6 +155,9 @@ func (t *stepper) step(ctx context.Context) (ok bool, err error) {
 	if n := len(t.steps); n > 0 && slices.Equal(s.xstate, t.steps[n-1].xstate) {
 		s.xstate = t.steps[n-1].xstate
 	}
+	if stub := t.r.StubAt(s.regs.Rip); stub != nil { // the recorder's count goes back, too
+		s.old = save(t.r.Space, s.old, stub.Counter, 8)
+	}
 	in, known := decode(t.r, s.regs.Rip)
 	var before *replay.Runner
 	if known {

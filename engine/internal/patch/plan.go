@@ -32,6 +32,7 @@ type Plan struct {
 	interior map[uint64]inner
 	byBase   []*Stub // sorted by base, rebuilt on demand
 	recent   *function
+	foreign  map[uint64]foreign
 }
 
 // inner is an instruction boundary inside a window.
@@ -216,7 +217,9 @@ func (p *Plan) add(addr uint64, spec Spec, w window) (*Stub, error) {
 	}
 	n := min(5, w.n)
 	old := make([]byte, n)
-	if p.mem.Read(addr, old) != n {
+	if f, ok := p.foreign[addr]; ok {
+		copy(old, f.jump[:])
+	} else if p.mem.Read(addr, old) != n {
 		panic("patch: text vanished while planning")
 	}
 	p.patches = append(p.patches, Write{addr, jump[:n]})

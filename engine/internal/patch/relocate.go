@@ -82,6 +82,10 @@ func (a *asm) copyInst(i *Inst) {
 	a.orig = i.PC
 	switch i.Kind {
 	case Jmp:
+		if d := int64(i.Target - (a.pc() + 5)); d != int64(int32(d)) {
+			a.op(le.AppendUint64([]byte{0xff, 0x25, 0, 0, 0, 0}, i.Target)...) // jmp [rip+0]
+			break
+		}
 		a.rel32(i.Target, 0xe9)
 	case Jcc:
 		a.rel32(i.Target, 0x0f, 0x80|i.op&15)

@@ -22,6 +22,13 @@ func unpatchable(addr uint64, format string, args ...any) error {
 
 // windows returns the possible patches of addr, best first.
 func (p *Plan) windows(addr uint64) ([]window, error) {
+	if f, ok := p.foreign[addr]; ok {
+		if p.byAddr[addr] != nil {
+			return nil, unpatchable(addr, "overlaps another stub")
+		}
+		w, err := f.window(addr)
+		return []window{w}, err
+	}
 	if !p.text.FileBacked(addr) {
 		return nil, unpatchable(addr, "not in a file's text")
 	}

@@ -1,8 +1,9 @@
 package record
 
 import (
-	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,11 +20,11 @@ import (
 //
 //  1. A tick finds a thread computing while others could run, or while a signal
 //     waits for it. It notes the thread's rip.
-//  2. At the next event boundary stubs are installed at the entry of the function
-//     and in the block of that rip. That is an event (Stubs). From here on they
-//     count.
+//  2. At the next event boundary stubs are installed around that rip (anchors.go).
+//     That is an event (Stubs). From here on they count.
 //  3. A later tick arms them all: limit = count + 1. The next execution of any of
-//     them stops the thread: the event is Preempt (stub, count).
+//     them stops the thread: the event is Preempt (stub, count). When there is
+//     none until the tick after, nearer ones are installed.
 //  4. If nobody is ready any more, the thread goes on from the stop: no event.
 //
 // A thread that computes before any event could install stubs is stopped where it
@@ -33,15 +34,19 @@ import (
 const patience = 3 // ticks without an event or a hit before a Break
 
 type preemption struct {
-	plans   []*patch.Plan
-	stubs   *replay.Stubs
-	first   int // id of the first stub of the present program
-	mapped  []patch.Region
-	want    []uint64 // rips to install stubs for
-	tried   map[uint64]bool
-	armed   bool
-	far     bool // armed by chaos: limits may be far away
-	overdue int  // ticks since the last event
+	plans  []*patch.Plan
+	stubs  *replay.Stubs
+	first  int // id of the first stub of the present program
+	mapped []patch.Region
+	want   []uint64            // rips to install stubs for
+	levels map[uint64]nearness // of the next stubs, by the function's address
+	spent  map[uint64]bool     // rips for which there is nothing more to install
+	armed  bool
+	far    bool // armed by chaos: limits may be far away
+	// armedFor is the thread for which stubs were armed, when it had run for armedAt.
+	armedFor *Thread
+	armedAt  time.Duration
+	overdue  int // ticks since the last event
 }
 
 // Stubs returns the table of the stubs that have been installed.
@@ -62,19 +67,37 @@ func (r *Recorder) overdue(t *Thread) error {
 		return nil
 	}
 	p := &r.pre
+	if ran := t.ranFor(); p.armed && t == p.armedFor && ran-p.armedAt < r.Quantum/2 {
+		return nil // others had the processor
+	}
 	p.overdue++
 	if p.overdue > patience && r.Break != nil {
 		p.overdue = 0
 		return r.stopHere(t)
 	}
 	if (!p.armed || p.far) && p.stubs.Len() > p.first {
+		p.armedFor, p.armedAt = t, t.ranFor()
 		return r.arm(true)
 	}
-	if rip := t.Regs().Rip; !p.tried[rip] {
-		p.tried[rip] = true
+	if rip := t.Regs().Rip; len(p.want) == 0 && !p.spent[rip] {
 		p.want = append(p.want, rip)
 	}
 	return nil
+}
+
+// ranFor returns how long t has been on a processor (/proc/PID/task/TID/schedstat,
+// Documentation/scheduler/sched-stats.rst); a kernel without these statistics says
+// the time.
+func (t *Thread) ranFor() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/schedstat", t.Space.PID, t.TID))
+	var ns int64
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &ns)
+	}
+	if err != nil {
+		ns = time.Now().UnixNano()
+	}
+	return time.Duration(ns)
 }
 
 // deliverable reports whether a held signal waits for t.
@@ -188,7 +211,9 @@ func (r *Recorder) install(t *Thread) error {
 	r.pre.want, r.pre.overdue = nil, 0
 	return r.plant(t, func(plan *patch.Plan, text *patch.Text) {
 		for _, rip := range want {
-			r.anchors(plan, text, rip)
+			for !r.pre.spent[rip] && len(plan.Stubs()) == 0 {
+				r.pre.spent[rip] = !r.pre.anchors(plan, text, rip)
+			}
 		}
 	})
 }
@@ -254,73 +279,6 @@ func (r *Recorder) plant(t *Thread, choose func(*patch.Plan, *patch.Text)) error
 	return r.append(e)
 }
 
-// anchors plans stubs for a thread that was found computing at rip: at the
-// function's entry, in the block of rip, and in the blocks that follow it.
-func (r *Recorder) anchors(plan *patch.Plan, text *patch.Text, rip uint64) {
-	lo, hi, ok := text.Func(rip)
-	if !ok || !text.FileBacked(rip) {
-		return
-	}
-	blocks, err := text.Blocks(lo, hi)
-	if err != nil {
-		return
-	}
-	spec := patch.Spec{Limited: true, Limit: replay.NoLimit}
-	// Best is one instruction that cannot fault, then several such.
-	add := func(b *patch.Block) bool {
-		for pass := range 3 {
-			for k := range b.Insts {
-				in := &b.Insts[k]
-				if pass == 0 && (in.Len < 5 || faults(in)) || pass == 1 && !harmless(b.Insts[k:]) {
-					continue
-				}
-				if _, err := plan.Add(in.PC, spec); err == nil {
-					return true
-				} else if !errors.Is(err, patch.ErrUnpatchable) {
-					return false
-				}
-			}
-		}
-		return false
-	}
-	for i := range blocks {
-		if add(&blocks[i]) || i == 2 {
-			break
-		}
-	}
-	n := 0
-	for i := range blocks {
-		if b := &blocks[i]; b.Hi() > rip && n < 3 && add(b) {
-			n++
-		}
-	}
-}
-
-// harmless reports whether the first instructions, as far as a jump would cover
-// them, cannot fault.
-func harmless(insts []patch.Inst) bool {
-	n := 0
-	for i := range insts {
-		if faults(&insts[i]) {
-			return false
-		}
-		if n += insts[i].Len; n >= 5 {
-			return true
-		}
-	}
-	return false
-}
-
-// faults reports whether an instruction can fault other than by a full stack.
-func faults(in *patch.Inst) bool {
-	if in.Kind == patch.Call {
-		return false
-	}
-	var zero unix.PtraceRegs
-	acc, exact := in.Accesses(&zero)
-	return len(acc) > 0 || !exact
-}
-
 // outOfStub moves a thread that was stopped inside a stub back to the
 // instruction that the stub stands for.
 func (r *Recorder) outOfStub(t *Thread) error {
@@ -334,8 +292,7 @@ func (r *Recorder) outOfStub(t *Thread) error {
 			return fmt.Errorf("record: %w", err)
 		}
 		if f.Where == patch.Interior {
-			t.SetRegs(f.Resume)
-			return nil
+			return nil // the program's own place
 		}
 		t.SetRegs(f.Regs)
 		for _, w := range append(f.Memory, f.Rewind...) {
@@ -415,4 +372,76 @@ func (r *Recorder) repeat(t *Thread, s *tracee.Signal, p *patch.Plan, f *patch.F
 		return false, fmt.Errorf("record: %w", err)
 	}
 	return false, fmt.Errorf("record: thread %d faulted in the stub of %#x, but not at %#x", t.ID, f.Stub.Addr, f.Regs.Rip)
+}
+
+// Physical returns where the program's instruction at pc is executed: its relocated
+// form's address when a stub's jump covers it, otherwise pc. A breakpoint belongs
+// there.
+func (r *Recorder) Physical(pc uint64) uint64 {
+	for _, s := range r.pre.stubs.List()[r.pre.first:] {
+		for _, in := range s.Inner {
+			if in.At == pc {
+				return in.To
+			}
+		}
+	}
+	return pc
+}
+
+// coveredTrap reports whether t was stopped by a breakpoint at the relocated form
+// of an instruction that a stub's jump covers; t then stands behind an int3 at the
+// instruction's own address.
+func (r *Recorder) coveredTrap(t *Thread) bool {
+	x := *t.Regs()
+	for _, s := range r.pre.stubs.List()[r.pre.first:] {
+		for _, in := range s.Inner {
+			var b [1]byte
+			if in.To == x.Rip-1 && r.space.Read(in.To, b[:]) == 1 && b[0] == 0xcc {
+				x.Rip = in.At + 1
+				t.SetRegs(x)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// surface moves a thread that a step, a breakpoint or a debug register has stopped
+// inside a stub on to the next point of the program.
+func (r *Recorder) surface(t *Thread) error {
+	for _, p := range r.pre.plans {
+		for {
+			x := *t.Regs()
+			s, where := p.Find(x.Rip)
+			if s == nil || where == patch.Interior {
+				break
+			}
+			if f, err := p.Fix(x, patch.Async, r.space); err != nil {
+				return fmt.Errorf("record: %w", err)
+			} else if where == patch.Inside && f.Regs.Rip != s.Addr && len(f.Memory) == 0 && !f.Counted && x.Rip == r.Physical(f.Regs.Rip) {
+				t.SetRegs(f.Regs)
+				break
+			}
+			st, err := t.Run(ptrace.SingleStep, 0)
+			switch {
+			case err != nil:
+				return fmt.Errorf("record: %w", err)
+			case !st.IsSignal():
+				return fmt.Errorf("record: thread %d: %v inside the stub of %#x", t.ID, st, s.Addr)
+			case !st.IsTrap():
+				var sig tracee.Signal
+				sig.No = st.Signal()
+				if err := ptrace.GetSiginfo(t.TID, &sig.Info); err != nil {
+					return fmt.Errorf("record: %w", err)
+				}
+				if replay.Synchronous(sig.No, &sig.Info) {
+					// The relocated instruction faults: the program stands before it
+					// and will see that when it goes on.
+					return r.outOfStub(t)
+				}
+				t.hold(sig)
+			}
+		}
+	}
+	return nil
 }

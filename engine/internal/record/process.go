@@ -221,7 +221,8 @@ func (r *Recorder) execed(t *Thread) error {
 		return fmt.Errorf("record: after execve: %w", err)
 	}
 	r.Lineage = &tracee.Lineage{}
-	r.pre = preemption{stubs: r.pre.stubs, first: r.pre.stubs.Len(), tried: map[uint64]bool{}}
+	r.pre = preemption{stubs: r.pre.stubs, first: r.pre.stubs.Len()}
+	r.pre.forget()
 	r.inheritActions()
 	r.patches = patchSet{}
 	r.brk, r.slots, r.shared, r.ready, r.objects = 0, nil, false, nil, nil

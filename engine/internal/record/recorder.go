@@ -215,7 +215,8 @@ func New(t *tracee.Task, log Log, opts Options) (*Recorder, error) {
 		modules: &patch.Cache{}, threads: map[int]*Thread{}, files: newFiles(), closed: make(chan struct{})}
 	r.clock.began = opts.Began
 	r.Stats.Unknown = map[string]int64{}
-	r.pre.stubs, r.pre.tried = &replay.Stubs{}, map[uint64]bool{}
+	r.pre.stubs = &replay.Stubs{}
+	r.pre.forget()
 	if opts.Chaos {
 		r.chaos = newChaos(opts.Seed)
 	}

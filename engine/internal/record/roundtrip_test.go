@@ -42,7 +42,7 @@ type trip struct {
 	during func(pid int)
 }
 
-const tripLimit = 25 * time.Second
+const tripLimit = 60 * time.Second
 
 // tape is a log in memory.
 type tape struct{ events []*trace.Event }

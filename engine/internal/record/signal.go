@@ -109,14 +109,19 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		return r.ticked(t)
 	}
 	if sig == int(unix.SIGTRAP) {
-		if id, real, ok := r.pre.stubs.Hit(r.space, t.Regs()); ok {
+		if id, real, ok := r.pre.stubs.Hit(r.space, t.Regs(), &s.Info); ok {
 			return Stop{}, false, r.stubHit(t, id, real)
 		}
-		if done, err := r.strayFault(t, &s, patch.Trap); done || err != nil {
-			return Stop{}, false, err
+		if !r.coveredTrap(t) {
+			if done, err := r.strayFault(t, &s, patch.Trap); done || err != nil {
+				return Stop{}, false, err
+			}
 		}
 	}
 	if sig == int(unix.SIGTRAP) && !r.ownTrap(t, &s.Info) {
+		if err := r.surface(t); err != nil {
+			return Stop{}, false, err
+		}
 		return Stop{Reason: Trap, Thread: t, Signal: s}, true, nil
 	}
 	if !replay.Synchronous(sig, &s.Info) {

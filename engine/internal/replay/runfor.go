@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -53,7 +54,8 @@ func (r *Runner) RunFor(d time.Duration) (Stop, error) {
 	case !st.Stopped():
 		return AtEnd, r.diverged("thread", "running", st.String())
 	case st.Event() == ptrace.EventStop:
-		return Interrupted, nil
+		_, err := r.Surface(context.Background())
+		return Interrupted, err
 	}
 	// It stopped by itself: the slice is over as far as samples go.
 	return AtEvent, nil

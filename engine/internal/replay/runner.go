@@ -250,7 +250,7 @@ func (r *Runner) signal(ctx context.Context, e *trace.Event, sig int) (Stop, boo
 			r.SetRegs(x)
 			return AtEvent, false, nil
 		}
-		if id, real, ok := r.env.Stubs.Hit(r.Space, r.Regs()); ok && sig == int(unix.SIGTRAP) {
+		if id, real, ok := r.env.Stubs.Hit(r.Space, r.Regs(), &info); ok && sig == int(unix.SIGTRAP) {
 			return r.stubHit(e, id, real)
 		}
 		if s, ok := r.env.Stubs.In(r.Regs().Rip); ok && e != nil && e.Kind == trace.Fault && int(e.Sig) == sig && e.PC >= s.Addr && e.PC < s.Addr+16 {
@@ -289,12 +289,16 @@ func (r *Runner) stubHit(e *trace.Event, id int, real ptrace.Regs) (Stop, bool, 
 
 // Synchronous reports whether a signal was raised by the instruction at rip.
 func Synchronous(sig int, info *ptrace.Siginfo) bool {
-	code := int32(uint32(info[8]) | uint32(info[9])<<8 | uint32(info[10])<<16 | uint32(info[11])<<24)
 	switch unix.Signal(sig) {
 	case unix.SIGSEGV, unix.SIGILL, unix.SIGFPE, unix.SIGBUS, unix.SIGTRAP:
-		return code > 0
+		return code(info) > 0
 	}
 	return false
+}
+
+// code is si_code.
+func code(info *ptrace.Siginfo) int32 {
+	return int32(uint32(info[8]) | uint32(info[9])<<8 | uint32(info[10])<<16 | uint32(info[11])<<24)
 }
 
 // Advance applies events until Next is to, stopping promptly when ctx is

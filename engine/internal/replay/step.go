@@ -8,31 +8,6 @@ import (
 
 const flagTF = 0x100
 
-// Step executes one instruction of the slice's thread; a repeated string
-// instruction counts as one. At a system call it stops at the beginning of its
-// event (AtEvent), as it does where an event begins at once. Traces of
-// single-stepping itself (the trap flag in pushed flags) are removed.
-func (r *Runner) Step(ctx context.Context) (Stop, error) {
-	if r.atEvent {
-		return AtEvent, nil
-	}
-	pc := r.Regs().Rip
-	var code [16]byte
-	n := r.Space.Read(pc, code[:])
-	rep, pushf := classify(code[:n])
-	if rep > 0 {
-		return r.stepOver(ctx, pc+uint64(rep))
-	}
-	stop, err := r.run(ctx, ptrace.SysemuStep, false)
-	if err == nil && stop == Trap && pushf {
-		sp := r.Regs().Rsp
-		if v, ok := r.Space.Uint64(sp); ok && v&flagTF != 0 {
-			err = r.Space.PutUint64(sp, v&^flagTF)
-		}
-	}
-	return stop, err
-}
-
 // stepOver runs to addr, the address behind a repeated string instruction.
 func (r *Runner) stepOver(ctx context.Context, addr uint64) (Stop, error) {
 	var old [1]byte

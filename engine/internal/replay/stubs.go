@@ -132,9 +132,14 @@ func (s *Stubs) SetLimit(m *tracee.Space, id int, count uint64) error {
 	return m.PutUint64(s.list[id].Limit, count)
 }
 
-// Hit tells which stub has stopped a thread, and the program's own registers
-// there: the instruction has not been executed yet.
-func (s *Stubs) Hit(m *tracee.Space, r *ptrace.Regs) (id int, real ptrace.Regs, ok bool) {
+// Hit tells which stub has stopped a thread with a SIGTRAP, and the program's own
+// registers there: the instruction has not been executed yet. A step over the jump
+// that avoids the stub's int3 ends at the same address.
+func (s *Stubs) Hit(m *tracee.Space, r *ptrace.Regs, info *ptrace.Siginfo) (id int, real ptrace.Regs, ok bool) {
+	const siKernel = 0x80 // of int3 (arch/x86/kernel/traps.c)
+	if code(info) != siKernel {
+		return 0, real, false
+	}
 	for i := range s.list {
 		x := &s.list[i]
 		if r.Rip != x.Hit {
