@@ -85,30 +85,61 @@ func Run(ctx context.Context, o Options) error {
 	g := startGuard(o.In, o.Out)
 	defer g.release()
 
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var p *tea.Program
-	bridge := newBridge(func(m tea.Msg) { p.Send(m) })
+	shown := make(chan struct{}) // p is there
+	bridge := newBridge(func(m tea.Msg) {
+		<-shown
+		p.Send(m)
+	})
+	// The session is opened while the terminal is asked for its background.
+	open, wait := early(ctx, o.Open, bridge)
+	o.Open = open
 	m := newModel(ctx, o, newTheme(profileOf(o.Getenv), o.dark(), asciiBy(o.Getenv)), bridge)
 	opts := []tea.ProgramOption{tea.WithAltScreen(), tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithoutSignalHandler()}
 	if g != nil {
 		opts = append(opts, tea.WithoutCatchPanics()) // the guard tells of them
 	}
 	p = tea.NewProgram(m, opts...)
+	close(shown)
 	stop := m.signals(p)
 	defer stop()
 	_, err := p.Run()
 	close(bridge.closed)
+	cancel()
 	m.drain()
+	wait()
 	switch {
 	case m.err != nil:
 		return m.err
 	case errors.Is(err, tea.ErrProgramPanic):
 		return fmt.Errorf("the front-end failed: %w", err)
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+	case outer.Err() != nil:
+		return context.Cause(outer)
 	}
 	return err
+}
+
+// early begins to open the session at once. It returns an Open that waits for it,
+// and a function that waits until nothing is being opened any more.
+func early(ctx context.Context, open func(context.Context, *Bridge) (*Session, error), b *Bridge) (func(context.Context, *Bridge) (*Session, error), func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	var o openedMsg
+	go func() {
+		defer close(done)
+		o.session, o.err = open(ctx, b)
+	}()
+	return func(ctx context.Context, _ *Bridge) (*Session, error) {
+			defer context.AfterFunc(ctx, cancel)()
+			<-done
+			return o.session, o.err
+		}, func() {
+			cancel()
+			<-done
+		}
 }
 
 // drain waits until running work has ended: the session may be closed then.
