@@ -117,7 +117,8 @@ type Outcome struct {
 // Place is a location and its thread.
 type Place struct {
 	Location
-	Thread int // the backend's number, as `thread N` takes it
+	// Thread is the backend's number of it; of the Task, where those are not threads.
+	Thread int
 }
 
 // Location is an address in the code and what the debug information knows of it.

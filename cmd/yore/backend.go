@@ -23,6 +23,7 @@ type backendOptions struct {
 	Print  func(string)
 	OnRun  func(bool)
 	Files  gdb.Files // where what belongs to the program is
+	Dir    string    // gdb's working directory, "" for ours
 }
 
 // openBackend opens the backend that the flags ask for, or that suits the
@@ -52,7 +53,7 @@ func (f *sessionFlags) openBackend(ctx context.Context, target *live.Target, exe
 		return nil, "", nil, err
 	}
 	g, err := gdb.Start(ctx, exe, server.Address, gdb.Options{
-		Path: f.GDB, NoInit: o.NoInit, PreExec: o.Early, Files: o.Files, Print: o.Print, OnRun: o.OnRun,
+		Path: f.GDB, NoInit: o.NoInit, PreExec: o.Early, Dir: o.Dir, Files: o.Files, Print: o.Print, OnRun: o.OnRun,
 	})
 	if err != nil {
 		server.Close()

@@ -20,7 +20,6 @@ import (
 	"yore/debugger/gdb"
 	"yore/debugger/session"
 	"yore/engine"
-	"yore/engine/gdbserver"
 )
 
 func newDAP() *cobra.Command {
@@ -155,24 +154,19 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
 	t.Live = target.Live
-	server, err := live.Serve(context.WithoutCancel(ctx), target, "", gdbserver.Options{})
-	if err != nil {
-		return nil, err
-	}
-	open.add(func() { server.Close() })
-	back, err := gdb.Start(ctx, exe, server.Address, gdb.Options{
-		Path: flags.GDB, Dir: l.Dir, Files: files, Print: front.Print, OnRun: front.Running,
+	back, note, end, err := flags.openBackend(context.WithoutCancel(ctx), target, exe, backendOptions{
+		Dir: l.Dir, Files: files, Print: front.Print, OnRun: front.Running,
 	})
 	if err != nil {
 		return nil, err
 	}
-	open.add(back.Close)
+	open.add(end)
 	if t.Debugger, err = debugger.New(ctx, back, session.New(s), front, debugger.Options{CanRerun: l.Recording == ""}); err != nil {
 		return nil, err
 	}
 	open.add(t.Debugger.Close)
-	if back.NoDebugInfo() {
-		t.Notices = append(t.Notices, t.Name+" has no debug information: there are instructions and symbols, but no lines or variables.")
+	if note != "" {
+		t.Notices = append(t.Notices, strings.TrimSpace(note))
 	}
 	return t, nil
 }
@@ -198,7 +192,11 @@ func programDAP(f *sessionFlags, l dap.Launch) (live.Program, error) {
 			name = p
 		}
 	}
-	t, err := programTarget("dap", append([]string{name}, l.Args...))
+	words := append([]string{name}, l.Args...)
+	if l.Mode == "test" { // of a Go package
+		words = append([]string{"test"}, words...)
+	}
+	t, err := programTarget("dap", words)
 	if err != nil {
 		return live.Program{}, err
 	}

@@ -24,7 +24,7 @@ func (b *Backend) Arrive(ctx context.Context) (debugger.Outcome, error) {
 		}
 		if err == nil {
 			out.At.Location, err = b.where()
-			out.At.Thread = b.target().CurrentThread().ThreadID()
+			out.At.Thread = b.taskID()
 		}
 		return err
 	})

@@ -16,12 +16,12 @@ type breakpoints struct {
 	next      int // the next one's number
 	temporary map[int]bool
 	commands  map[int][]string
-	ignored   map[int]string // its own hit condition, while hits are ignored
+	logs      map[int][]string // of log points: texts and expressions in turn
 }
 
 func (k *breakpoints) init() {
 	k.next = 1
-	k.temporary, k.commands, k.ignored = map[int]bool{}, map[int][]string{}, map[int]string{}
+	k.temporary, k.commands, k.logs = map[int]bool{}, map[int][]string{}, map[int][]string{}
 }
 
 // plan is a breakpoint to be made.
@@ -159,7 +159,7 @@ func (b *Backend) remove(lbp *proc.LogicalBreakpoint) error {
 	delete(b.grp.LogicalBreakpoints, id)
 	delete(b.breaks.temporary, id)
 	delete(b.breaks.commands, id)
-	delete(b.breaks.ignored, id)
+	delete(b.breaks.logs, id)
 	return nil
 }
 

@@ -68,6 +68,7 @@ type Backend struct {
 	config   config
 	macros   map[string][]string
 	examined examined
+	refs     refs
 
 	evalLimit time.Duration
 }

@@ -46,6 +46,8 @@
 //	symbols.go             verbs that list what the program has
 //	config.go              settings
 //	script.go              commands of several lines
+//	begin.go, view.go, front.go  what front-ends that draw need
+//	back.go                going back to calls and to statements
 //
 // Threads: a Backend takes one call at a time, from any goroutine.
 package delve

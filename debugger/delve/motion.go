@@ -41,7 +41,7 @@ func (b *Backend) motion(dir proc.Direction, f func() error) (debugger.Outcome, 
 	}
 	out.Why = b.target().StopReason.String()
 	if l, werr := b.where(); werr == nil {
-		out.At = debugger.Place{Location: l, Thread: b.target().CurrentThread().ThreadID()}
+		out.At = debugger.Place{Location: l, Thread: b.taskID()}
 	}
 	return out, err
 }

@@ -64,21 +64,30 @@ func (b *Backend) value(ctx context.Context, expr string) (*proc.Variable, error
 	if err != nil {
 		return nil, err
 	}
-	v, err := scope.EvalExpression(expr, b.config.load)
-	if err != nil && strings.HasPrefix(err.Error(), "could not find symbol") {
-		// In the runtime, where the program may have stopped, main's names are meant.
-		if x, perr := parser.ParseExpr(expr); perr == nil {
-			b.qualify(x, freeNames(x), packagesOf(scope))
-			if full := sourceOf(x); full != expr {
-				v, err = scope.EvalExpression(full, b.config.load)
-			}
-		}
-	}
+	v, err := b.evalIn(scope, expr)
 	if err == nil && v.Unreadable != nil {
 		err = v.Unreadable
 	}
 	if err != nil && needsCall(err) {
 		return b.call(ctx, expr)
+	}
+	return v, err
+}
+
+// evalIn evaluates an expression in a scope. In the runtime, where the program may
+// have stopped, main's names are meant.
+func (b *Backend) evalIn(scope *proc.EvalScope, expr string) (*proc.Variable, error) {
+	v, err := scope.EvalExpression(expr, b.config.load)
+	if err == nil || !strings.HasPrefix(err.Error(), "could not find symbol") {
+		return v, err
+	}
+	x, perr := parser.ParseExpr(expr)
+	if perr != nil {
+		return v, err
+	}
+	b.qualify(x, freeNames(x), packagesOf(scope))
+	if full := sourceOf(x); full != expr {
+		return scope.EvalExpression(full, b.config.load)
 	}
 	return v, err
 }

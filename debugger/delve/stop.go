@@ -132,6 +132,10 @@ func (b *Backend) showReturns() {
 // showTrace prints the line of a tracepoint: the goroutine, the call and its
 // arguments.
 func (b *Backend) showTrace(lbp *proc.LogicalBreakpoint) {
+	if parts := b.breaks.logs[lbp.LogicalID]; parts != nil {
+		b.print(b.logLine(parts))
+		return
+	}
 	t := b.target()
 	who := fmt.Sprintf("thread(%d)", t.CurrentThread().ThreadID())
 	if g := t.SelectedGoroutine(); g != nil {
