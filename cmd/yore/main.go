@@ -2,9 +2,13 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == "dlv" {
+		os.Exit(runAsDelve(os.Args[1:]))
+	}
 	os.Exit(run(os.Args[1:]))
 }
 

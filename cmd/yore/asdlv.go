@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"yore/debugger/dap"
+)
+
+// Started under the name dlv, yore is what editors' Go extensions look for: it
+// answers `dlv dap` with an adapter that steps back, in the modes debug, test, exec
+// and replay, and `dlv version`. Everything else is said to be Delve's own.
+
+// delveVersion is the version of Delve in go.mod, which a test holds.
+const delveVersion = "1.27.2"
+
+func runAsDelve(args []string) int {
+	err := asDelve(args, os.Stdout)
+	tell(os.Stderr, err, "yore help dap")
+	return statusOf(err)
+}
+
+func asDelve(args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return usagef("dlv: this is yore in Delve's place; it knows `dlv dap` and `dlv version`")
+	}
+	switch args[0] {
+	case "version", "--version":
+		fmt.Fprintf(stdout, "Delve Debugger\nVersion: %s\nBuild: %s\n", delveVersion, versionLine())
+		return nil
+	case "dap":
+		o, err := parseDelve(args[1:])
+		if err != nil {
+			return err
+		}
+		return o.serve(stdout)
+	}
+	return usagef("dlv %s: this is yore in Delve's place; it knows `dlv dap` and `dlv version`", args[0])
+}
+
+// delveFlags are the flags of `dlv dap` that mean something here.
+type delveFlags struct {
+	listen, client, logDest string
+}
+
+// parseDelve reads the flags of `dlv dap`. What asks for logs of Delve's parts or
+// checks that it makes has no meaning here and is passed over.
+func parseDelve(args []string) (o delveFlags, err error) {
+	o.listen = "127.0.0.1:0"
+	for i := 0; i < len(args); i++ {
+		name, value, has := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		to := map[string]*string{"listen": &o.listen, "l": &o.listen, "client-addr": &o.client, "log-dest": &o.logDest, "log-output": new(string)}[name]
+		switch {
+		case !strings.HasPrefix(args[i], "-"):
+			return o, usagef("dlv dap %s: takes no arguments", args[i])
+		case to == nil: // a boolean such as --log, --check-go-version, --only-same-user
+			continue
+		case !has:
+			if i++; i == len(args) {
+				return o, usagef("dlv dap --%s needs a value", name)
+			}
+			value = args[i]
+		}
+		*to = value
+	}
+	return o, nil
+}
+
+func (o delveFlags) serve(stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	self, err := os.Executable()
+	if err != nil {
+		self = ""
+	}
+	opts := dap.Options{Self: self, Open: func(ctx context.Context, l dap.Launch, front dap.Front) (*dap.Target, error) {
+		return openDAP(ctx, sessionFlags{}, l, front)
+	}}
+	if o.client != "" {
+		network, addr := "tcp", o.client
+		if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+			network, addr = "unix", path
+		}
+		conn, err := net.Dial(network, addr)
+		if err != nil {
+			return withStatus(exitMachine, err)
+		}
+		defer conn.Close()
+		return notCancelled(dap.Serve(ctx, conn, conn, opts))
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return withStatus(exitMachine, err)
+	}
+	// Where Delve's log goes to a descriptor the message does, too.
+	if fd, err := strconv.Atoi(o.logDest); err == nil && fd > 2 {
+		f := os.NewFile(uintptr(fd), "log-dest")
+		defer f.Close()
+		stdout = f
+	}
+	fmt.Fprintf(stdout, "DAP server listening at: %s\n", l.Addr())
+	return notCancelled(dap.Listen(ctx, l, true, opts))
+}
+
+func notCancelled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
