@@ -71,7 +71,10 @@ func newImager(to *trace.Recording, every time.Duration, disk int64) (*imager, e
 		saver: snapshot.Saver{Store: store, Dir: dir}}
 	m.idle.L = &m.mu
 	m.saver.Sums.Contents = &snapshot.Contents{Open: to.Files.Open}
-	m.spacing = max(imageSpacing/4, every)
+	m.spacing = every
+	if every == 0 {
+		m.spacing = imageSpacing / 4
+	}
 	m.written.Add(1)
 	go m.write()
 	return m, nil
@@ -138,9 +141,8 @@ func (m *imager) take(began time.Time, needed bool) error {
 	now := time.Now()
 	cost := now.Sub(t0) + touchCost*time.Duration(max(sh.Changed, 0))
 	m.last = now
-	m.spacing = max(imageSpacing, m.every, cost*imageShare)
-	if m.every == 0 {
-		m.spacing = max(m.spacing, now.Sub(began)/imageFraction)
+	if m.every == 0 { // otherwise it was asked for
+		m.spacing = max(imageSpacing, cost*imageShare, now.Sub(began)/imageFraction)
 	}
 	if !needed {
 		return nil

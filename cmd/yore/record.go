@@ -403,12 +403,14 @@ func launchStatus(err *engine.LaunchError) error {
 }
 
 func newVerify() *cobra.Command {
-	return &cobra.Command{
+	var images bool
+	c := &cobra.Command{
 		Use:   "verify [RECORDING]",
 		Short: "replay a recording and compare it with what was recorded",
 		Long: "verify replays a recording from its beginning to its end and compares the program's registers and memory\n" +
 			"with fingerprints that were taken when it was recorded. RECORDING is a directory or a name in the store;\n" +
-			"left out, it is the latest. Exit status: 0 identical, 1 diverged.",
+			"left out, it is the latest. With --images it builds a process from each image of the recording instead, and\n" +
+			"replays from each to the next. Exit status: 0 identical, 1 diverged.",
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -417,7 +419,7 @@ func newVerify() *cobra.Command {
 				return err
 			}
 			defer r.close()
-			v, err := r.verify(context.Background())
+			v, err := r.verify(context.Background(), images)
 			var d *engine.Divergence
 			switch {
 			case errors.As(err, &d):
@@ -432,4 +434,6 @@ func newVerify() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&images, "images", false, "replay from each image to the next instead")
+	return c
 }

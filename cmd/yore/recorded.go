@@ -109,9 +109,12 @@ func (r *recorded) open(ctx context.Context, o engine.Options) (*engine.Session,
 }
 
 // verify replays all of it.
-func (r *recorded) verify(ctx context.Context) (engine.Verified, error) {
+func (r *recorded) verify(ctx context.Context, images bool) (engine.Verified, error) {
 	if err := r.preflight(os.Stderr); err != nil {
 		return engine.Verified{}, err
+	}
+	if images {
+		return engine.VerifyImages(ctx, r.dir, r.bundle != nil)
 	}
 	return engine.Verify(ctx, r.dir, r.bundle != nil, nil)
 }

@@ -34,6 +34,13 @@ func Ours(addr uint64) bool {
 	return addr >= tracee.EngineCode && addr < engineTop || addr >= tracee.ScratchLo && addr < tracee.ScratchHi
 }
 
+// Passing reports whether an address lies in memory of ours whose content is no part
+// of the program's state: the engine's page and scratch memory. The data of stubs are
+// such a part: what is counted goes on from there.
+func Passing(addr uint64) bool {
+	return addr >= tracee.EngineCode && addr < tracee.EngineEnd || addr >= tracee.ScratchLo && addr < tracee.ScratchHi
+}
+
 // engineTop is the end of the low addresses that are ours.
 const engineTop = 0x7d000000
 

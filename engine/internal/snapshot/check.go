@@ -41,7 +41,7 @@ func (k *Checker) fingerprint(c *tracee.Copy, event int64, limits []uint64) (tra
 	var files []tracee.Piece
 	for i := range maps {
 		m := &maps[i]
-		if m.Kernel() || record.Ours(m.Lo) {
+		if m.Kernel() || record.Passing(m.Lo) {
 			continue
 		}
 		r := tracee.Range{Lo: m.Lo, Hi: m.Hi}

@@ -132,7 +132,7 @@ func (s *Saver) write(sh *Shot) (image.ID, error) {
 	st := &sh.state
 	var mapped tracee.PageSet
 	for i := range maps {
-		if m := &maps[i]; !m.Kernel() && !record.Ours(m.Lo) {
+		if m := &maps[i]; !m.Kernel() && !record.Passing(m.Lo) {
 			mapped = append(mapped, tracee.Range{Lo: m.Lo, Hi: m.Hi})
 			st.Regions = append(st.Regions, regions(m, sh.pieces)...)
 		}
