@@ -125,15 +125,18 @@ func (d *Redirection) fill(c *ctx) bool {
 			need(p.Range)
 		}
 	}
+	named := make([]bool, len(d.regions))
 	for i, kind := range d.row.kinds() {
 		if kind != "ptr" && kind != "buf" && kind != "path" && kind != "str" {
 			continue
 		}
 		if g := d.find(c.a[i], false); g >= 0 {
 			d.Args[i] = d.regions[g].tmp + c.a[i] - d.regions[g].addr
-			if !slices.ContainsFunc(c.out, func(p piece) bool { return p.Addr == c.a[i] }) {
-				needed[g] = true // an input inside an output
+			// An input inside an output, or at its very address: nanosleep(t, t).
+			if named[g] || !slices.ContainsFunc(c.out, func(p piece) bool { return p.Addr == c.a[i] }) {
+				needed[g] = true
 			}
+			named[g] = true
 		}
 	}
 	for i := range d.regions {
