@@ -271,12 +271,14 @@ func (f *tree) adopter() func(tracee.Handover) {
 }
 
 // pin keeps the calling thread and program pid on one CPU; different programs may
-// have different ones.
-func (f *tree) pin(pid int) {
-	if one, ok := oneCPU(pid); ok {
-		unix.SchedSetaffinity(0, &one)
-		unix.SchedSetaffinity(pid, &one)
+// have different ones. The result is as pinThread's.
+func (f *tree) pin(pid int) int {
+	one := oneCPU(pid, 0)
+	if one != 0 {
+		set := one.set()
+		unix.SchedSetaffinity(pid, &set)
 	}
+	return one.pin()
 }
 
 // procStrings reads a file of strings of a process's.

@@ -63,8 +63,8 @@ func (s *Session) Meta() *trace.Meta {
 }
 
 func (s *Session) open(ctx context.Context) error {
-	pinThread()
 	d := s.disk
+	d.pin()
 	// Stubs that were installed by the last image; later ones come by replay.
 	last := d.images[len(d.images)-1]
 	in, err := d.info(last)

@@ -119,6 +119,7 @@ func Record(ctx context.Context, o RecordOptions) (Result, error) {
 type recording struct {
 	RecordOptions
 	rec     *record.Recorder
+	cpu     int // as pinThread gives it
 	log     *sink
 	images  *imager
 	began   time.Time
@@ -145,9 +146,9 @@ func (k *recording) start() (*tracee.Task, error) {
 
 func (k *recording) run(ctx context.Context) (err error) {
 	if k.tree == nil {
-		pinThread()
+		k.cpu = pinThread(0)
 	} else {
-		k.tree.pin(k.found.PID)
+		k.cpu = k.tree.pin(k.found.PID)
 	}
 	t, err := k.start()
 	if err != nil {
@@ -292,6 +293,7 @@ func (k *recording) describe() error {
 	}
 	return k.Recording.UpdateMeta(func(m *trace.Meta) {
 		m.PID = int32(k.rec.PID())
+		m.Machine.Ran = k.cpu
 		m.Machine.XCR0, m.Machine.XStateSize = xcr0, len(x)
 	})
 }

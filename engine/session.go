@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,7 @@ func (s *Session) do(ctx context.Context, f func() error) (err error) {
 }
 
 func (s *Session) launch() error {
-	pinThread()
+	pinThread(0)
 	spec := tracee.Spec{Path: s.opts.Path, Args: s.opts.Args, Env: s.opts.Env, Dir: s.opts.Dir,
 		Files: [3]*os.File{s.opts.Stdin, s.opts.Stdout, s.opts.Stderr}, FixedAddresses: !s.opts.RandomAddresses}
 	var err error
@@ -270,11 +271,11 @@ var (
 
 // pinThread keeps the calling thread, and the program that it launches, on one
 // CPU: a ptrace stop then is a switch on that CPU instead of a message to another.
-func pinThread() {
+// It is CPU number want-1, where a program was recorded, if that is allowed here.
+// The result is the CPU as want is, 0 when it could not be chosen.
+func pinThread(want int) int {
 	pinOnce.Do(setUpThreads)
-	if one, ok := oneCPU(os.Getpid()); ok {
-		unix.SchedSetaffinity(0, &one)
-	}
+	return oneCPU(os.Getpid(), want).pin()
 }
 
 func setUpThreads() {
@@ -282,16 +283,39 @@ func setUpThreads() {
 	ptrace.Quiet() // it only saves time
 }
 
-// oneCPU chooses a CPU by a number.
-func oneCPU(number int) (one unix.CPUSet, ok bool) {
+// choice is a CPU, counted from 1; 0 is any.
+type choice int
+
+// oneCPU chooses a CPU by a number, or takes the wanted one.
+func oneCPU(number, want int) choice {
 	var cpus []int
 	for i := range 1024 {
 		if allowed.IsSet(i) {
 			cpus = append(cpus, i)
 		}
 	}
-	if len(cpus) > 0 {
-		one.Set(cpus[number%len(cpus)])
+	switch {
+	case len(cpus) == 0:
+		return 0
+	case want > 0 && slices.Contains(cpus, want-1):
+		return choice(want)
 	}
-	return one, len(cpus) > 0
+	return choice(cpus[number%len(cpus)] + 1)
+}
+
+// pin keeps the calling thread on a CPU.
+func (c choice) pin() int {
+	if c == 0 {
+		return 0
+	}
+	one := c.set()
+	if unix.SchedSetaffinity(0, &one) != nil {
+		return 0
+	}
+	return int(c)
+}
+
+func (c choice) set() (one unix.CPUSet) {
+	one.Set(int(c) - 1)
+	return one
 }

@@ -93,6 +93,12 @@ func (d *disk) crosses(i int64) bool {
 	return slices.ContainsFunc(d.images, func(e image.Entry) bool { return e.Event == i && startImage(&e) })
 }
 
+// pin keeps the replay on the CPU that the program was recorded on.
+func (d *disk) pin() {
+	m := d.rec.Meta()
+	pinThread(m.Machine.Ran)
+}
+
 func (d *disk) close() {
 	d.contents.Close()
 	d.rec.Close()
@@ -166,13 +172,13 @@ func Verify(ctx context.Context, dir string, confined bool, progress func(event,
 }
 
 func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) error {
-	pinThread()
 	d, err := openDisk(dir)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	d.confined = confined
+	d.pin()
 	sums, _, err := d.rec.Fingerprints()
 	if err != nil {
 		return err

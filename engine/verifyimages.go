@@ -27,13 +27,13 @@ func VerifyImages(ctx context.Context, dir string, confined bool) (v Verified, e
 }
 
 func verifyImages(ctx context.Context, dir string, confined bool, v *Verified) error {
-	pinThread()
 	d, err := openDisk(dir)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	d.confined = confined
+	d.pin()
 	sums, _, err := d.rec.Fingerprints()
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ type Machine struct {
 	// XCR0 and XStateSize describe the XSAVE area, when the recorder knows them.
 	XCR0       uint64 `json:"xcr0,omitempty"`
 	XStateSize int    `json:"xstate_size,omitempty"`
+	// Ran is the processor that the program was kept on, counted from 1: what its code
+	// asks of the processor itself (cpuid) can differ from one to the next. 0: unknown.
+	Ran int `json:"ran,omitempty"`
 }
 
 // ThisMachine describes the machine that runs us, without XCR0 and XStateSize.
