@@ -55,6 +55,9 @@ type RecordOptions struct {
 	// JobStop, when not nil, stops this process as the program was stopped by a
 	// signal of job control, and returns when it goes on.
 	JobStop func(sig int) error
+	// Remark, when not nil, is told what else is to be said of the recording, such
+	// as what makes it unreliable.
+	Remark func(string)
 }
 
 // Result says how a recorded program ended.
@@ -126,6 +129,7 @@ type recording struct {
 	threads int // most at a time
 	res     Result
 	notes   []string
+	shares  bool // it has been said that memory is shared
 
 	// tree, when not nil, has found the program, which is no child of ours.
 	tree  *tree
@@ -167,7 +171,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 		Began: k.began, AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
 		Chaos: k.Chaos, Seed: k.Seed,
-		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true }, ChildProcess: k.tree.adopter(),
+		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true }, ChildProcess: k.tree.adopter(), ChildMemory: k.unreliable,
 	})
 	if err != nil {
 		t.KillProcess()
@@ -424,6 +428,24 @@ func (k *recording) atTick() error {
 func (k *recording) atBreak() error { return k.needImage() }
 
 func (k *recording) afterExec() error { return k.needImage() }
+
+// unreliable notes, once, that a child process shares too much memory with the program.
+func (k *recording) unreliable(pid int, size uint64) {
+	if k.shares {
+		return
+	}
+	k.shares = true
+	k.remark(fmt.Sprintf("unreliable from event %d on: the program shares %d MB of memory with child process %d, whose changes to it are not recorded",
+		k.log.Len(), size>>20, pid))
+}
+
+// remark says something of the recording, at once and with it.
+func (k *recording) remark(s string) {
+	k.notes = append(k.notes, s)
+	if k.Remark != nil {
+		k.Remark(s)
+	}
+}
 
 func (k *recording) needImage() error {
 	if k.log.err == nil {

@@ -200,7 +200,12 @@ func (f *recordFlags) once(t target, signals <-chan unix.Signal) (int, error) {
 	o := engine.RecordOptions{Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir, Files: std,
 		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals,
 		Chaos: f.chaos, Seed: f.seed,
-		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) }}
+		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) },
+		Remark: func(s string) {
+			if !f.quiet {
+				fmt.Fprintf(f.stderr, "yore: %s\n", s)
+			}
+		}}
 	if len(f.follow) > 0 {
 		return f.followed(o)
 	}

@@ -1,6 +1,4 @@
 /* mem_shared: a parent and its child take turns over memory that they share.
- * The child is not under the parent's control: what it writes comes from
- * outside.
  *
  * output: 100 turns\n
  */

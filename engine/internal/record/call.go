@@ -85,6 +85,9 @@ func (r *Recorder) dispatch(t *Thread) error {
 // No other thread runs meanwhile.
 func (r *Recorder) proceed(t *Thread) error {
 	t.inside = true
+	if len(r.kin.tasks) > 0 && (t.compare != nil || t.row.MayBlock(args(&t.entry), mem{r.space})) {
+		return r.proceedWithKin(t)
+	}
 	r.waiting.Store(int64(t.TID))
 	st, err := t.Run(ptrace.Syscall, 0)
 	r.waiting.Store(0)
@@ -93,6 +96,27 @@ func (r *Recorder) proceed(t *Thread) error {
 	}
 	t.state, t.status = arrived, st
 	return nil
+}
+
+// proceedWithKin is proceed for a call that may wait for one of the kin.
+func (r *Recorder) proceedWithKin(t *Thread) error {
+	r.letKin()
+	r.waiting.Store(int64(t.TID))
+	t.Resume(ptrace.Syscall, 0)
+	for {
+		id, st, err := ptrace.Wait(-1, 0)
+		if err != nil {
+			return fmt.Errorf("record: %s: %w", t.row.Name, err)
+		}
+		if id != t.TID {
+			r.arrival(id, st)
+			continue
+		}
+		r.waiting.Store(0)
+		t.Note(st)
+		t.state, t.status = arrived, st
+		return r.holdKin()
+	}
 }
 
 // before breaks off a call that t has just entered, because signals are waiting

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bytes"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -74,22 +73,8 @@ func changed(a, b *tracee.Space, set tracee.PageSet) []trace.Write {
 			if Ours(p) || b.Read(p, y[:]) != len(y) {
 				continue
 			}
-			if a.Read(p, x[:]) != len(x) || bytes.Equal(x[:], y[:]) {
-				continue
-			}
-			for i := 0; i < len(x); {
-				if x[i] == y[i] {
-					i++
-					continue
-				}
-				j := i + 1
-				for k := j; k < len(x) && k < j+16; k++ { // join close runs
-					if x[k] != y[k] {
-						j = k + 1
-					}
-				}
-				out = append(out, trace.Write{Addr: p + uint64(i), Data: append([]byte(nil), y[i:j]...)})
-				i = j
+			if a.Read(p, x[:]) == len(x) {
+				out = differences(out, p, x[:], y[:])
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func (r *Recorder) overdue(t *Thread) error {
 		}
 	}
 	r.poll()
-	if len(r.ready) == 0 && !r.deliverable(t) {
+	if len(r.ready)+len(r.kin.tasks) == 0 && !r.deliverable(t) {
 		return nil
 	}
 	p := &r.pre
@@ -165,7 +165,7 @@ func (r *Recorder) stubHit(t *Thread, id int, real ptrace.Regs) error {
 		return err
 	}
 	r.poll()
-	if len(r.ready) == 0 && !r.deliverable(t) {
+	if len(r.ready)+len(r.kin.tasks) == 0 && !r.deliverable(t) {
 		return nil // behind the int3 the stub goes on
 	}
 	e := &trace.Event{Kind: trace.Preempt, TID: int32(t.ID), NR: -1, PC: real.Rip, SP: real.Rsp, Regs: &real,

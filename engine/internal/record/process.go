@@ -101,8 +101,14 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 	if r.affinity.Count() > 0 {
 		unix.SchedSetaffinity(pid, &r.affinity)
 	}
-	if r.ChildMemory != nil {
-		r.ChildMemory(pid)
+	if _, size := r.sharesMemory(); size > 0 && !shares {
+		if size <= kinMemory && r.ChildProcess == nil {
+			r.adopt(pid)
+			return nil
+		}
+		if r.ChildMemory != nil {
+			r.ChildMemory(pid, size)
+		}
 	}
 	if r.ChildProcess == nil {
 		return ptrace.Detach(pid, 0)
@@ -203,6 +209,7 @@ func (r *Recorder) waitExec(t *Thread) (int, ptrace.Status, error) {
 
 // execed continues at EVENT_EXEC.
 func (r *Recorder) execed(t *Thread) error {
+	r.freeKin()
 	for id, u := range r.threads {
 		u.closeStat()
 		if u != t {
@@ -232,7 +239,7 @@ func (r *Recorder) execed(t *Thread) error {
 	e.Regs, e.Child = &regs, int32(r.pid)
 	*t = Thread{Task: t.Task, ID: r.pid, statfd: -1, held: t.held, nr: t.nr, entry: t.entry, trapped: t.trapped}
 	r.threads[t.ID] = t
-	r.many.Store(false)
+	r.countThreads()
 	r.setCurrent(t)
 	if err := r.firstLayout(); err != nil {
 		return err

@@ -66,8 +66,7 @@ func TestPreemption(t *testing.T) {
 // unfaithful are the sample programs whose replay is known to differ, by what
 // they do. Each difference is noticed by replay or by the comparison of states.
 var unfaithful = map[string]string{
-	"io_raw":     "needs a terminal, which this test does not give",
-	"mem_shared": "what a child writes to shared memory is not recorded",
+	"io_raw": "needs a terminal, which this test does not give",
 }
 
 // TestPrograms round-trips every sample program.

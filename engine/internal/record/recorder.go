@@ -109,6 +109,7 @@ type Recorder struct {
 	stop     atomic.Bool    // an interrupt was asked for
 	urgent   atomic.Bool    // a signal waits for a thread that computes
 	many     atomic.Bool    // there is more than one thread
+	kin      kinship
 	closed   chan struct{}
 	affinity unix.CPUSet // the program's own idea of its CPUs
 	Stats    Stats
@@ -164,8 +165,10 @@ type Options struct {
 	// ChildProcess, when not nil, takes over a child process instead of its being
 	// let go.
 	ChildProcess func(h tracee.Handover)
-	// ChildMemory, when not nil, is told of a child process that is let go.
-	ChildMemory func(pid int)
+	// ChildMemory, when not nil, is told of a child process that shares memory, so
+	// many bytes, with the program whose changes are not recorded: it is too much,
+	// or the child is taken over.
+	ChildMemory func(pid int, size uint64)
 }
 
 // Ending says how the program ended.
@@ -270,6 +273,10 @@ func (r *Recorder) Files() *Files { return r.files }
 
 func (r *Recorder) append(e *trace.Event) error {
 	e.Time = int64(r.Elapsed())
+	if len(r.kin.changes) > 0 { // that is before what the event itself has written
+		e.Writes = append(r.kin.changes, e.Writes...)
+		r.kin.changes = nil
+	}
 	if _, err := r.log.Append(e); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
@@ -434,8 +441,13 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 		if t.Stray() {
 			return Stop{}, false, nil // a signal came while calls of ours were made
 		}
-		if !step && r.giveWay(t) {
-			return Stop{}, false, nil
+		if err := r.logChanges(t); err != nil {
+			return Stop{}, false, err
+		}
+		if !step {
+			if gone, err := r.giveWay(t); gone || err != nil {
+				return Stop{}, false, err
+			}
 		}
 		if r.chaos != nil && r.many.Load() {
 			if err := r.stir(t); err != nil {

@@ -8,29 +8,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"yore/engine/internal/ptrace"
+	"yore/engine/internal/tracee"
 	"yore/engine/trace"
 )
 
 // giveWay hands the turn to another ready thread when t has had its quantum.
-func (r *Recorder) giveWay(t *Thread) bool {
+func (r *Recorder) giveWay(t *Thread) (gone bool, err error) {
 	if !r.many.Load() {
-		return false
+		return false, nil
 	}
 	if r.chaos != nil {
 		if !r.chaos.over() {
-			return false
+			return false, nil
 		}
 	} else if time.Since(r.slice) < r.Quantum {
-		return false
+		return false, nil
+	}
+	if err := r.takeTurn(t); err != nil {
+		return false, err
 	}
 	r.poll()
 	if len(r.ready) == 0 {
 		r.slice = time.Now()
-		return false
+		if r.chaos != nil && len(r.kin.tasks) > 0 {
+			r.chaos.events = r.chaos.skewed(maxEvents)
+		}
+		return false, nil
 	}
 	r.ready = append(r.ready, t)
 	r.cur = nil
-	return true
+	return true, nil
 }
 
 // setCurrent gives t the turn.
@@ -100,15 +107,14 @@ func (r *Recorder) waitAny() error {
 	if r.stop.Load() {
 		r.poke()
 	}
+	r.letKin()
 	for {
 		tid, st, err := ptrace.Wait(-1, 0)
 		if err != nil {
 			return fmt.Errorf("record: %w", err)
 		}
-		if t := r.threads[tid]; t != nil && t.state == blocked {
-			t.Note(st)
-			r.arrive(t, st)
-			return nil
+		if r.arrival(tid, st); len(r.ready) > 0 {
+			return r.holdKin()
 		}
 	}
 }
@@ -137,6 +143,9 @@ func (r *Recorder) enter(t *Thread) error {
 			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 			continue
 		}
+		if len(r.kin.tasks) > 0 {
+			break
+		}
 		if err := r.waitAny(); err != nil {
 			return err
 		}
@@ -159,6 +168,13 @@ func (r *Recorder) logEnter(t *Thread) error {
 	e := t.event(trace.Enter)
 	e.Writes = r.grab(t.row.EnterOutputs(args(&t.entry), mem{r.space}))
 	return r.append(e)
+}
+
+// sleeps reports whether a task that is nobody's thread here sleeps in the kernel.
+func sleeps(tid int) bool {
+	t := Thread{Task: tracee.NewTask(tid, tracee.NewSpace(tid)), statfd: -1}
+	defer t.closeStat()
+	return t.asleep()
 }
 
 // asleep reports whether the thread sleeps in the kernel (proc_pid_stat(5)).

@@ -70,7 +70,7 @@ func (r *Recorder) clone(t *Thread) error {
 	}
 	r.threads[child] = c
 	r.ready = append(r.ready, c)
-	r.many.Store(true)
+	r.countThreads()
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (r *Recorder) exitThread(t *Thread) error {
 	t.closeStat()
 	r.returnScratch(t)
 	delete(r.threads, t.ID)
-	r.many.Store(len(r.threads) > 1)
+	r.countThreads()
 	r.cur = nil
 	return r.append(e)
 }
@@ -144,6 +144,7 @@ func (r *Recorder) leaveLeader() {
 // exitGroup records the end of the program by exit.
 func (r *Recorder) exitGroup(t *Thread) error {
 	code := int(t.entry.Rdi & 0xff)
+	r.freeKin()
 	e := t.event(trace.End)
 	e.Ret = int64(code)
 	if err := r.append(e); err != nil {
@@ -175,6 +176,7 @@ func (r *Recorder) halt(t *Thread) error {
 
 // end records the program's death by a signal.
 func (r *Recorder) end(t *Thread, sig int) error {
+	r.freeKin()
 	e := &trace.Event{Kind: trace.End, TID: int32(t.ID), NR: -1, Sig: int32(sig)}
 	if t.inCall {
 		if err := r.logEnter(t); err != nil {
@@ -260,6 +262,7 @@ func (r *Recorder) bury(id int) {
 // after the others, one of which may be too young to be known here. A program
 // that has been reaped is left alone: its number may be another's.
 func (r *Recorder) Kill() {
+	r.freeKin()
 	alive := len(r.threads) > 0
 	if alive {
 		unix.Kill(r.pid, unix.SIGKILL)
