@@ -34,6 +34,9 @@ type recordingInfo struct {
 // limit bounds each step of a program.
 const limit = 15 * time.Minute
 
+// mostMemory is what recording may take: yore's own resident memory.
+const mostMemory = 200 << 20
+
 // check puts one program to the test.
 func check(ctx context.Context, yore string, p program, keep bool) (r result) {
 	r.program = p
@@ -85,7 +88,11 @@ func (p program) resolve() (argv []string, stdin string, status int, missing str
 	if s.Signal != 0 {
 		status = 128 + s.Signal
 	}
-	return append([]string{bin}, s.Args...), s.Stdin, status, "", nil
+	args := s.Args
+	if p.args != nil {
+		args = p.args
+	}
+	return append([]string{bin}, args...), s.Stdin, status, "", nil
 }
 
 func (r *result) steps(ctx context.Context, yore, dir string, argv []string, stdin string, status int) error {
@@ -106,7 +113,7 @@ func (r *result) steps(ctx context.Context, yore, dir string, argv []string, std
 		return fmt.Errorf("natively it ends with status %d, not %d: %s", want.status, status, want.errors)
 	}
 	rec := filepath.Join(dir, "recording")
-	got, err := r.run(ctx, recorded, append([]string{yore, "record", "-q", "-o", rec, "--"}, argv...), stdin)
+	got, err := r.run(ctx, recorded, append(append([]string{yore, "record", "-q", "-o", rec}, r.program.record...), append([]string{"--"}, argv...)...), stdin)
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
@@ -116,6 +123,13 @@ func (r *result) steps(ctx context.Context, yore, dir string, argv []string, std
 	}
 	if !r.program.varies && got.output != want.output {
 		return fmt.Errorf("recorded it prints %q, natively %q", clip(got.output), clip(want.output))
+	}
+	if err := same(filepath.Join(native, r.program.makes), filepath.Join(recorded, r.program.makes)); r.program.makes != "" && err != nil {
+		return err
+	}
+	r.memory = got.memory
+	if r.memory > mostMemory {
+		return fmt.Errorf("recording took %d MB of memory", r.memory>>20)
 	}
 	if err := r.info.read(ctx, yore, rec); err != nil {
 		return err
@@ -128,7 +142,34 @@ func (r *result) steps(ctx context.Context, yore, dir string, argv []string, std
 	if v.status != 0 || !strings.HasPrefix(v.output, "verified: ") {
 		return fmt.Errorf("verify: status %d: %s%s", v.status, clip(v.output), v.errors)
 	}
+	// And from each image to the next.
+	v, err = execute(ctx, dir, nil, "", yore, "verify", "--images", rec)
+	if err != nil {
+		return err
+	}
+	if v.status != 0 || !strings.HasPrefix(v.output, "verified: ") {
+		return fmt.Errorf("verify --images: status %d: %s%s", v.status, clip(v.output), v.errors)
+	}
+	if r.program.still {
+		return nil
+	}
 	return wander(ctx, yore, rec)
+}
+
+// same holds two files against each other.
+func same(a, b string) error {
+	x, err := os.ReadFile(a)
+	if err != nil {
+		return err
+	}
+	y, err := os.ReadFile(b)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(x, y) {
+		return fmt.Errorf("recorded it makes another %s than natively", filepath.Base(a))
+	}
+	return nil
 }
 
 // prepare makes a working directory.
@@ -154,6 +195,7 @@ type outcome struct {
 	output string
 	errors string
 	took   time.Duration
+	memory int64 // most at a time, bytes
 }
 
 // run runs a program, on a terminal when something is to be typed.
@@ -198,8 +240,36 @@ func execute(ctx context.Context, dir string, env []string, stdin string, argv .
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	began := time.Now()
-	err := cmd.Run()
-	return finish(ctx, cmd, err, began, out.String(), errs.String())
+	if err := cmd.Start(); err != nil {
+		return outcome{}, err
+	}
+	stop := make(chan struct{})
+	most := make(chan int64)
+	go func() { most <- watchMemory(cmd.Process.Pid, stop) }()
+	err := cmd.Wait()
+	close(stop)
+	o, err := finish(ctx, cmd, err, began, out.String(), errs.String())
+	o.memory = <-most
+	return o, err
+}
+
+// watchMemory returns the most resident memory that a process was seen with, bytes.
+func watchMemory(pid int, stop chan struct{}) (most int64) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return most
+		case <-tick.C:
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, rest, _ := strings.Cut(string(b), "VmHWM:")
+			var kb int64
+			if _, err := fmt.Sscan(rest, &kb); err == nil {
+				most = max(most, kb<<10)
+			}
+		}
+	}
 }
 
 func finish(ctx context.Context, cmd *exec.Cmd, err error, began time.Time, out, errs string) (outcome, error) {
@@ -242,7 +312,7 @@ func wander(ctx context.Context, yore, rec string) error {
 	look := func(i int) []string {
 		return []string{"-ex", fmt.Sprintf("echo \\nPOINT %d\\n", i), "-ex", "info registers", "-ex", "x/32gx (unsigned long)$sp & ~7UL", "-ex", "echo \\nEND\\n"}
 	}
-	args := []string{yore, "replay", "--batch", "-nx"}
+	args := []string{yore, "replay", "--batch", "-nx", "--backend", "gdb"}
 	for i := range points {
 		args = append(args, "-ex", fmt.Sprintf("goto %.2f%%", 100*rand.Float64()), "-ex", "stepi 3", "-ex", fmt.Sprintf("bookmark p%d", i))
 		args = append(args, look(i)...)

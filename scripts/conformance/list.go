@@ -12,21 +12,26 @@ type program struct {
 	run    []string
 	sample string   // or a sample of testprogs, with the arguments of its header
 	flags  []string // for building the sample
+	args   []string // in place of those in the sample's header
 	stdin  string
-	typed  string // typed into a terminal of its own
-	varies bool   // its output differs from run to run by itself
-	status int    // the exit status; of samples, their header says it
+	typed  string   // typed into a terminal of its own
+	makes  string   // a file that it makes, to be compared
+	record []string // flags of record
+	varies bool     // its output differs from run to run by itself
+	large  bool     // it takes much memory itself
+	still  bool     // no walking about: a small part of it takes long
+	status int      // the exit status; of samples, their header says it
 }
 
 var list = []program{
 	// coreutils
-	{name: "ls -laR", quick: true, run: sh("ls -laR /etc/ssl 2>/dev/null"), varies: true},
-	{name: "sort --parallel=4, 50 MB", setup: "seq 1 9000000 | awk '{print ($1*7919)%1000003, $1}' | head -c 50000000 >in", run: sh("sort --parallel=4 -S 20M in | cksum")},
+	{name: "ls -laR", quick: true, run: []string{"ls", "-laR", "/etc"}, varies: true},
+	{name: "sort --parallel=4, 50 MB", setup: "seq 1 9000000 | awk '{print ($1*7919)%1000003, $1}' | head -c 50000000 >in", run: []string{"sort", "--parallel=4", "-S", "20M", "-o", "out", "in"}, makes: "out"},
 	{name: "sort", quick: true, setup: "seq 1 20000 | awk '{print ($1*7919)%10007}' >in", run: []string{"sort", "-n", "in"}},
 	{name: "sha256sum", quick: true, setup: "head -c 8000000 /dev/zero >in", run: []string{"sha256sum", "in"}},
-	{name: "tar with gzip", quick: true, needs: []string{"gzip"}, setup: "mkdir d; for i in 1 2 3 4; do seq $i 20000 >d/$i; done", run: sh("tar --sort=name --mtime=@0 -czf - d | cksum")},
-	{name: "find", quick: true, setup: "mkdir -p d/a/b d/c; touch d/a/b/x d/c/y", run: sh("find d -type f | sort")},
-	{name: "dd", quick: true, run: sh("dd if=/dev/zero of=out bs=4k count=500 2>/dev/null && cksum out")},
+	{name: "tar with gzip", quick: true, needs: []string{"gzip"}, setup: "mkdir d; for i in 1 2 3 4; do seq $i 20000 >d/$i; done", run: []string{"tar", "--sort=name", "--mtime=@0", "-czf", "out", "d"}, makes: "out"},
+	{name: "find", quick: true, setup: "mkdir -p d/a/b d/c; touch d/a/b/x d/c/y", run: []string{"find", "d", "-name", "[xy]"}},
+	{name: "dd", quick: true, run: []string{"dd", "if=/dev/zero", "of=out", "bs=4k", "count=500", "status=none"}, makes: "out"},
 
 	// shells and scripts
 	{name: "bash, pipes", quick: true, needs: []string{"bash"}, run: []string{"bash", "-c", "seq 1 100 | while read i; do echo $((i*i)); done | tail -1; (exit 3); echo $?"}},
@@ -49,34 +54,48 @@ var list = []program{
 		run: sh("(sleep 0.5; redis-benchmark -p 17999 -q -n 2000 -t get,set >/dev/null; redis-cli -p 17999 shutdown nosave) & exec redis-server --port 17999 --save '' --appendonly no >/dev/null")},
 
 	// developers' tools
-	{name: "git, log and gc", needs: []string{"git"}, setup: gitSetup, run: sh("cd r && git log --oneline | wc -l && git gc -q && git fsck 2>/dev/null | head -1")},
+	{name: "git, log and gc", needs: []string{"git"}, setup: gitSetup, run: sh("cd r && git gc -q && exec git --no-pager log --stat"), varies: true},
 	{name: "git, clone of a local repository", quick: true, needs: []string{"git"}, setup: gitSetup, run: []string{"git", "clone", "-q", "--no-hardlinks", "r", "c"}},
 	{name: "gcc", needs: []string{"gcc"}, setup: "cp \"$TESTPROGS/bench/w7.c\" .", run: sh("exec gcc -O2 -c -o w7.o w7.c")},
-	{name: "xz -T4", needs: []string{"xz"}, setup: "seq 1 900000 >in", run: sh("exec xz -T4 --block-size=500000 -k in")},
+	{name: "xz -T4", needs: []string{"xz"}, setup: "seq 1 900000 >in", run: []string{"xz", "-T4", "--block-size=500000", "-k", "in"}, makes: "in.xz"},
 	{name: "vim in its terminal", needs: []string{"vim"}, run: []string{"vim", "-u", "NONE", "-n", "f"}, typed: "ihello\x1b:wq\r", varies: true},
 	{name: "lua5.4", needs: []string{"lua5.4"}, run: []string{"lua5.4", "-e", "local t={} for i=1,100000 do t[i%997]=(t[i%997] or 0)+i end local s=0 for _,v in pairs(t) do s=s+v end print(s)"}},
 	{name: "node", needs: []string{"node"}, run: []string{"node", "-e", "let s=0; for (let i=0;i<3e6;i++) s=(s*31+i)%1000003; console.log(s, Object.keys(JSON.parse(JSON.stringify({a:1,b:[2]}))))"}},
 
 	// samples
+	{name: "curses", needs: []string{"python3"}, run: py("import curses\ndef m(w):\n w.addstr(0,0,'press q')\n w.refresh()\n while (c:=w.getch())!=ord('q'):\n  w.addstr(1,0,'got %d' % c); w.refresh()\ncurses.wrapper(m)"), typed: "ab\x1b[Aq", varies: true},
+	{name: "less", needs: []string{"less"}, setup: "seq 1 5000 >in", run: []string{"less", "in"}, typed: "G\x06/49\rq", varies: true},
+	{name: "ruby", quick: true, needs: []string{"ruby"}, run: []string{"ruby", "-e", "a=(1..4).map{|i| Thread.new{(1..5000).inject(:+)}}; puts a.map(&:value).sum; puts `echo hi`; GC.start; puts 1"}},
+	{name: "java", needs: []string{"java", "javac"}, setup: "cp \"$TESTPROGS/src/Mixed.java\" . && javac Mixed.java", run: []string{"java", "-cp", ".", "Mixed"}},
 	{name: "C++, async", quick: true, sample: "cxx_async"},
 	{name: "C++, exceptions", quick: true, sample: "cxx_exceptions"},
 	{name: "C++, containers", quick: true, sample: "cxx_containers"},
+	{name: "C++, coroutines and ranges", sample: "cxx_containers", flags: []string{"-O2"}},
+	{name: "C++, OpenMP", sample: "cxx_openmp"},
 	{name: "Rust, threads", sample: "rust_threads"},
 	{name: "Go, mixed", sample: "go_mixed"},
 	{name: "Go, -race", sample: "go_mixed", flags: []string{"-race"}},
+	{name: "Go, os/exec", sample: "go_exec"},
 	{name: "Go, panic", sample: "go_panic", varies: true},
 	{name: "Go, GC and channels", sample: "bench/w5"},
 	{name: "static", quick: true, sample: "thr_workers", flags: []string{"-static"}},
+	{name: "static, musl", needs: []string{"musl-gcc"}, setup: "musl-gcc -static -O1 -g -pthread -o p \"$TESTPROGS/src/thr_workers.c\"", run: []string{"./p", "8", "200"}},
 	{name: "AddressSanitizer", sample: "thr_workers", flags: []string{"-fsanitize=address"}},
 	{name: "UndefinedBehaviorSanitizer", sample: "thr_workers", flags: []string{"-fsanitize=undefined"}},
 	{name: "ThreadSanitizer", sample: "thr_locks", flags: []string{"-fsanitize=thread"}},
 	{name: "many threads", sample: "thr_many"},
+	{name: "2 GB resident", sample: "mem_resident", args: []string{"2000"}},
+	{name: "ten minutes", sample: "thr_long", args: []string{"600"}, varies: true, still: true},
 	{name: "preemption", quick: true, sample: "thr_compute"},
 	{name: "spinning threads", sample: "thr_spin"},
 	{name: "timers", quick: true, sample: "sig_itimer"},
 	{name: "signals and threads", quick: true, sample: "sig_threads"},
 	{name: "forks", quick: true, sample: "proc_fork"},
 	{name: "JIT", quick: true, sample: "mem_jit"},
+	{name: "cpuid in code made at run time", quick: true, sample: "insn_cpuid"},
+	{name: "sleeps", quick: true, sample: "thr_sleep"},
+	{name: "memory shared with children", quick: true, sample: "mem_shared"},
+	{name: "python3, multiprocessing", quick: true, needs: []string{"python3"}, run: py("import multiprocessing as m\ndef f(x): return x*x\nif __name__=='__main__':\n with m.Pool(3) as p: print(sum(p.map(f, range(300))))")},
 }
 
 const gitSetup = "git init -q r && cd r && git config user.email a@b && git config user.name a && for i in 1 2 3 4 5 6 7 8; do seq $i 500 >f$i; git add .; git commit -q -m c$i; done"

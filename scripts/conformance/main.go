@@ -32,8 +32,8 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	fmt.Println("| program | events | threads | preemptions (counted / by image) | record × native | replay × native | bytes/s | |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	fmt.Println("| program | events | threads | preemptions (counted / by image) | record × native | replay × native | bytes/s | most memory, MB | |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	failed := 0
 	for _, p := range list {
 		if !match.MatchString(p.name) || *quick && !p.quick || ctx.Err() != nil {
@@ -60,13 +60,14 @@ type result struct {
 	native   time.Duration
 	recorded time.Duration
 	replayed time.Duration
+	memory   int64 // bytes
 }
 
 func (r *result) row() string {
 	var last string
 	switch {
 	case r.missing != "":
-		return fmt.Sprintf("| %s | | | | | | | not run: %s |", r.program.name, r.missing)
+		return fmt.Sprintf("| %s | | | | | | | | not run: %s |", r.program.name, r.missing)
 	case r.err != nil:
 		last = "FAILED: " + strings.Join(strings.Fields(r.err.Error()), " ")
 	default:
@@ -74,9 +75,9 @@ func (r *result) row() string {
 	}
 	counts := r.info.Meta.Counts
 	counted := counts["preemptions by count"]
-	return fmt.Sprintf("| %s | %d | %d | %d / %d | %s | %s | %.0f | %s |", r.program.name, r.info.Events, r.info.Meta.Threads,
+	return fmt.Sprintf("| %s | %d | %d | %d / %d | %s | %s | %.0f | %d | %s |", r.program.name, r.info.Events, r.info.Meta.Threads,
 		counted, counts["preemptions"]-counted, over(r.recorded, r.native), over(r.replayed, r.native),
-		float64(r.info.Size)/max(0.001, r.info.Meta.Seconds), last)
+		float64(r.info.Size)/max(0.001, r.info.Meta.Seconds), r.memory>>20, last)
 }
 
 // over is a ratio of times, "" when there is none.
