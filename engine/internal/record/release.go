@@ -49,8 +49,9 @@ func (r *Recorder) Release() error {
 	return nil
 }
 
-// SharedMemory returns the program's shared mappings, of which a frozen copy has
-// private copies.
+// SharedMemory returns the memory of the program that can change without a store to
+// it: its shared mappings, of which a frozen copy has private copies, and private
+// ones that show what is stored through a shared one.
 func (r *Recorder) SharedMemory() (tracee.PageSet, error) {
 	if !r.shared {
 		return nil, nil
@@ -63,6 +64,11 @@ func (r *Recorder) SharedMemory() (tracee.PageSet, error) {
 	for _, m := range maps {
 		if m.Shared && !m.Kernel() {
 			out = append(out, tracee.Range{Lo: m.Lo, Hi: m.Hi})
+		}
+	}
+	for i := range r.views {
+		if v := &r.views[i]; v.object != 0 {
+			out = append(out, v.Range)
 		}
 	}
 	return tracee.Union(out), nil
