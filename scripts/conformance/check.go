@@ -310,7 +310,7 @@ func wander(ctx context.Context, yore, rec string) error {
 	}
 	const points = 4
 	look := func(i int) []string {
-		return []string{"-ex", fmt.Sprintf("echo \\nPOINT %d\\n", i), "-ex", "info registers", "-ex", "x/32gx (unsigned long)$sp & ~7UL", "-ex", "echo \\nEND\\n"}
+		return []string{"-ex", fmt.Sprintf("echo \\nPOINT %d\\n", i), "-ex", "info registers", "-ex", "x/32gx $sp", "-ex", "echo \\nEND\\n"}
 	}
 	args := []string{yore, "replay", "--batch", "-nx", "--backend", "gdb"}
 	for i := range points {
