@@ -171,7 +171,7 @@ func Verify(ctx context.Context, dir string, confined bool, progress func(event,
 	return v, err
 }
 
-func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) error {
+func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) (err error) {
 	d, err := openDisk(dir)
 	if err != nil {
 		return err
@@ -179,6 +179,7 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 	defer d.close()
 	d.confined = confined
 	d.pin()
+	defer func() { err = d.blame(err) }()
 	sums, _, err := d.rec.Fingerprints()
 	if err != nil {
 		return err
@@ -230,6 +231,29 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 		v.Checkpoints++
 	}
 	return advance(ctx, r, v.Events, v.Events, progress)
+}
+
+// blame returns err or, when that is a divergence of a recording whose images are
+// damaged, what is wrong with those: their pages are mapped without being looked at.
+func (d *disk) blame(err error) error {
+	var diverged *Divergence
+	if !errors.As(err, &diverged) {
+		return err
+	}
+	for _, e := range d.images {
+		if e.Event > diverged.Event {
+			break
+		}
+		im, ierr := image.Open(d.dir, e.ID)
+		if ierr == nil {
+			ierr = im.Verify()
+			im.Close()
+		}
+		if image.IsBadInput(ierr) {
+			return ierr
+		}
+	}
+	return err
 }
 
 // limits returns the words that are no part of the state after event to, when had

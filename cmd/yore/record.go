@@ -128,6 +128,9 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 	if err != nil {
 		return err
 	}
+	if err := hasProc(); err != nil {
+		return withStatus(exitSelf, err)
+	}
 	if f.store, err = openStore(); err != nil {
 		return withStatus(exitSelf, err)
 	}
@@ -163,6 +166,15 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 			return exited(status)
 		}
 	}
+}
+
+// hasProc says when there is no /proc, through which everything about a process is
+// learnt.
+func hasProc() error {
+	if _, err := os.Stat("/proc/self/mem"); err != nil {
+		return errors.New("/proc is not mounted here, and yore cannot do without: mount -t proc proc /proc")
+	}
+	return nil
 }
 
 // signals are those that the program is to get: what is sent to yore alone. What
@@ -419,6 +431,9 @@ func newVerify() *cobra.Command {
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := hasProc(); err != nil {
+				return withStatus(exitMachine, err)
+			}
 			r, err := openRecorded(args)
 			if err != nil {
 				return err
