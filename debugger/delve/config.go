@@ -24,8 +24,13 @@ func newConfig() config {
 	return config{load: proc.LoadConfig{FollowPointers: true, MaxVariableRecurse: 1, MaxStringLen: 64, MaxArrayValues: 64, MaxStructFields: -1}, listLines: 5}
 }
 
-// local is where a source file is on this machine.
+// local is where a source file is on this machine. What it returned stays so.
 func (c *config) local(path string) string {
+	for _, r := range c.substitute {
+		if strings.HasPrefix(path, strings.TrimSuffix(r[1], "/")+"/") {
+			return path
+		}
+	}
 	for _, r := range c.substitute {
 		if rest, ok := strings.CutPrefix(path, r[0]); ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(r[0], "/")) {
 			return r[1] + rest
