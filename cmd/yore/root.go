@@ -53,6 +53,7 @@ func commands() []*cobra.Command {
 		newGdbserver(),
 		newDAP(),
 		newPack(),
+		newReport(),
 		newInfo(),
 		newDump(),
 		newLs(),
