@@ -7,6 +7,9 @@
 // go to random points of it, twice, and compare registers and stack. The table
 // says what that took, against native.
 //
+// Then the full-screen front-end is used on some of them (screens.go), by keys in a
+// terminal of tmux's.
+//
 // The list (list.go) is data. A program that the machine lacks is in the table,
 // with the reason. The exit status is 1 when a program failed, 0 otherwise.
 package main

@@ -45,6 +45,9 @@ func main() {
 			failed++
 		}
 	}
+	if !*quick {
+		failed += lookAll(ctx, *yore, match.MatchString)
+	}
 	if failed > 0 || ctx.Err() != nil {
 		fmt.Printf("%d failed\n", failed)
 		os.Exit(1)
