@@ -175,6 +175,8 @@ const (
 	ToStatement
 	// ToEntry goes backwards to where the function of Of's frame was called.
 	ToEntry
+	// ToBreak goes forwards to a breakpoint of a Logger, or to the end of history.
+	ToBreak
 )
 
 // Resolution says how a backend understands a word that begins a command.

@@ -77,6 +77,17 @@ func init() {
 			long: "The bundle holds the program with all that it needs, history, breakpoints, bookmarks, the undo list\n" +
 				"and the present position. `yore replay FILE` opens it on any machine.",
 			run: still((*Debugger).pack)},
+		{name: "changes", args: "EXPR [N]", short: "List the last N changes of EXPR's value (10)",
+			long: "The latest first: position, thread, statement, the value before and after. The program stays where it is.",
+			run:  (*Debugger).changes},
+		{name: "log", args: "LOCATION EXPR…", short: "Print expressions at each pass of a place, after the fact",
+			long: "History is gone through once; each pass of LOCATION, which is what `break` takes, is a line with its\n" +
+				"position, which `goto` takes. Expressions are separated by blanks or commas: one that has some itself\n" +
+				"goes in parentheses.",
+			run: (*Debugger).logAt},
+		{name: "plot", args: "EXPR [--svg FILE]", short: "Draw EXPR's value over the timeline",
+			long: "EXPR is a number or a boolean. It is looked at in even steps, and more closely where it changes.",
+			run:  still((*Debugger).plot)},
 		{name: "output", args: "[REGEX]", short: "List the program's output lines with their positions",
 			long: "Each line is shown with the event that completed it, which `goto` takes. With REGEX, only lines that match.",
 			run:  still((*Debugger).output)},

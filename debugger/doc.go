@@ -33,6 +33,8 @@
 //	saved.go                         what is kept of a session in a bundle
 //	search.go                        bisection over points of history (pure)
 //	reversewatch.go, change.go       reverse-watch, and its answer as a value
+//	proof.go                         why a change is the latest
+//	series.go, plot.go               changes, log, plot: an expression over time
 //
 // # Threads
 //

@@ -107,6 +107,8 @@ type hunt struct {
 	from   Mark   // the earliest point up to which the value is known to be now's; nil for home
 	why    string // why the latest change is not proved
 	moved  bool   // the program has left the present
+	exact  bool   // keep the instruction that made the change
+	insn   Mark   // that, when exact; the caller releases it
 	answer Change
 }
 
@@ -225,6 +227,11 @@ func (h *hunt) run(ctx context.Context) error {
 	}
 	if dis, ok := h.d.back.(Disassembler); ok {
 		if h.answer.Instruction, err = dis.Instruction(ctx); err != nil {
+			return err
+		}
+	}
+	if h.exact {
+		if h.insn, err = h.d.tl.Mark(ctx); err != nil {
 			return err
 		}
 	}

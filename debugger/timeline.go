@@ -127,3 +127,8 @@ type Write struct {
 type UnprovedError struct{ Reason string }
 
 func (e *UnprovedError) Error() string { return e.Reason }
+
+// Living is a Timeline whose program may run on behind the end of history.
+type Living interface {
+	CanRunOn() bool
+}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -116,6 +118,42 @@ func TestBisectBounds(t *testing.T) {
 		if c, status := bisect(t, args...); status != 125 || c.Found || c.Reason == "" {
 			t.Errorf("%v: status %d, %+v", args, status, c)
 		}
+	}
+}
+
+// changes, log and plot leave the program where it is.
+func TestSeries(t *testing.T) {
+	needGDB(t)
+	prog := testprogs.Build(t, "watch_often")
+	svg := filepath.Join(t.TempDir(), "level.svg")
+	out, status := yore(t, "run", "--batch", "-nx", "-ex", "continue", "-ex", "changes level 3", "-ex", "log settle level (level > 5)",
+		"-ex", "plot level --svg "+svg, "-ex", "print level", "--", prog, "1")
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	for _, want := range []string{
+		`(?m)^  \d+\+1@0x\w+ +1 +settle at watch_often\.c:13 +9999 → -5$`,
+		`(?m) main at watch_often\.c:22 +9998 → 9999$`,
+		`(?m) main at watch_often\.c:22 +9997 → 9998$`,
+		`(?m)^\d+\+1@0x\w+ +level = 9999  \(level > 5\) = 1$`,
+		`(?m)^1 hits\.$`,
+		`(?m)^level at \d+ points of `,
+		`(?m)^\$\d+ = -5$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "9996 → 9997") {
+		t.Errorf("more changes than asked for:\n%s", out)
+	}
+	if b, err := os.ReadFile(svg); err != nil || !bytes.HasPrefix(b, []byte("<svg ")) {
+		t.Errorf("%v: %.100s", err, b)
+	}
+	// A program that could run on does not.
+	out, status = yore(t, "run", "--batch", "-nx", "-ex", "log settle level", "--", prog, "1")
+	if status != 1 || strings.Contains(out, "hits.") {
+		t.Errorf("log at main: status %d: %s", status, out)
 	}
 }
 

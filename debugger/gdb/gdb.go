@@ -79,6 +79,7 @@ var (
 	_ debugger.Limiter = (*Backend)(nil)
 	_ debugger.Reader  = (*Backend)(nil)
 
+	_ debugger.Logger       = (*Backend)(nil)
 	_ debugger.Disassembler = (*Backend)(nil)
 )
 

@@ -112,6 +112,8 @@ func (g *Backend) Move(ctx context.Context, m debugger.Motion) (debugger.Outcome
 			out, err = g.resume(ctx, console(fmt.Sprintf("%s %d", verb, max(1, m.Count))))
 		case debugger.ToEntry:
 			out, err = g.toEntry(ctx, m.Of)
+		case debugger.ToBreak:
+			out, err = g.resume(ctx, "-exec-continue")
 		case debugger.ToStatement:
 			out, err = g.toStatement(ctx)
 		default:
@@ -120,6 +122,29 @@ func (g *Backend) Move(ctx context.Context, m debugger.Motion) (debugger.Outcome
 		return err
 	})
 	return out, err
+}
+
+// BreakAt is part of debugger.Logger.
+func (g *Backend) BreakAt(ctx context.Context, place string) (remove func(context.Context) error, err error) {
+	var made string
+	err = g.do(ctx, func() error {
+		if _, err := g.captured(ctx, console("break "+place)); err != nil {
+			return err
+		}
+		g.mu.Lock()
+		made = g.ev.created
+		g.mu.Unlock()
+		if made == "" {
+			return fmt.Errorf("there is no place %s to stop at", place)
+		}
+		return nil
+	})
+	return func(ctx context.Context) error {
+		return g.do(ctx, func() error {
+			_, err := g.captured(ctx, console("delete "+made))
+			return err
+		})
+	}, err
 }
 
 var symbolOffset = regexp.MustCompile(` \+ (\d+) in section `)

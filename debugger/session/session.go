@@ -32,6 +32,7 @@ var (
 	_ debugger.Scribe   = Timeline{}
 	_ debugger.Surveyor = Timeline{}
 	_ debugger.Witness  = Timeline{}
+	_ debugger.Living   = Timeline{}
 )
 
 // New returns the Timeline of a session.
@@ -171,6 +172,9 @@ func (t Timeline) Ahead(ctx context.Context, a debugger.Mark, n int) (debugger.M
 	}
 	return m, nil
 }
+
+// CanRunOn is part of debugger.Living.
+func (t Timeline) CanRunOn() bool { return t.Session.Meta() == nil && t.Ended() == nil }
 
 // EndReads is part of debugger.Witness.
 func (t Timeline) EndReads() debugger.Reads {
