@@ -9,6 +9,8 @@
 //
 // Then the full-screen front-end is used on some of them (screens.go), by keys in a
 // terminal of tmux's.
+// Then the samples that say which expression goes wrong where are bisected, each
+// with 20 seeds (culprits.go): the marked line must be found.
 //
 // The list (list.go) is data. A program that the machine lacks is in the table,
 // with the reason. The exit status is 1 when a program failed, 0 otherwise.

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"yore/testprogs"
 )
 
 func main() {
@@ -47,11 +49,38 @@ func main() {
 	}
 	if !*quick {
 		failed += lookAll(ctx, *yore, match.MatchString)
+		failed += findCulprits(ctx, *yore, match)
 	}
 	if failed > 0 || ctx.Err() != nil {
 		fmt.Printf("%d failed\n", failed)
 		os.Exit(1)
 	}
+}
+
+// findCulprits prints the table of bisected samples and returns how many failed.
+func findCulprits(ctx context.Context, yore string, match *regexp.Regexp) (failed int) {
+	ps, err := testprogs.All()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	head := "\n| sample | line found | proved latest | most evaluations | most seconds | |\n|---|---|---|---|---|---|"
+	for _, p := range ps {
+		// A frame's variable is asked for at the prompt (cmd/yore's tests).
+		if p.Watch == "" || p.Frame != "" || !match.MatchString("bisect "+p.Name) || ctx.Err() != nil {
+			continue
+		}
+		if head != "" {
+			fmt.Println(head)
+			head = ""
+		}
+		c := bisectSeeds(ctx, yore, p)
+		fmt.Println(c.row())
+		if c.err != nil {
+			failed++
+		}
+	}
+	return failed
 }
 
 // result is a row of the table.
