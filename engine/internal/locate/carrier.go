@@ -23,7 +23,7 @@ import (
 
 // carry plans p's stub at a carrier.
 func (g *rig) carry(text *patch.Text, p *point, spec patch.Spec) (bool, error) {
-	if !g.inSlice || p.every || p.match != nil || p.group {
+	if !g.inSlice || len(g.watch) > 0 || p.every || p.match != nil || p.group {
 		return false, nil
 	}
 	b, i := blockOf(text, p.addr)

@@ -29,6 +29,10 @@ func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 			if err != nil || stop != replay.Trap {
 				return nil, stop, err
 			}
+			// The instruction at the point may be one that accesses a watch.
+			if g.fired, err = g.watched(); err != nil || g.fired > 0 {
+				return nil, stop, err
+			}
 		}
 		stop, err := g.slice(ctx)
 		if err == nil && stop == replay.Interrupted && ctx.Err() == nil {
@@ -72,6 +76,11 @@ func (g *rig) run(ctx context.Context) (*point, replay.Stop, error) {
 func (g *rig) leaveStub() error {
 	if stop, err := g.r.Surface(context.Background()); err != nil || stop != replay.Trap {
 		return err
+	}
+	if n, err := g.watched(); err != nil {
+		return err
+	} else if n > 0 { // on the way to the surface
+		g.fired = n
 	}
 	if g.plan == nil {
 		return nil
