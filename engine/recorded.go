@@ -40,6 +40,25 @@ func Open(ctx context.Context, dir string, opts Options) (*Session, error) {
 	return s, nil
 }
 
+// Copy returns a path by which the recording's own copy of a file that the program
+// mapped can be opened, as long as the session is open; ok is false when the
+// recording has none.
+func (s *Session) Copy(path string) (at string, ok bool) {
+	if s.disk == nil {
+		return "", false
+	}
+	for id := uint32(1); ; id++ {
+		f, ok := s.disk.rec.Files.Get(id)
+		if !ok {
+			return "", false
+		}
+		if string(f.Path) == path && f.Captured {
+			at, err := s.disk.filePath(id)
+			return at, err == nil
+		}
+	}
+}
+
 // Cut returns what a recording lost when its recorder died or its files were
 // damaged, nil when it is whole.
 func (s *Session) Cut() []string {

@@ -197,6 +197,10 @@ func (f *recordFlags) signals() (<-chan unix.Signal, error) {
 	return c, nil
 }
 
+// passing reports whether a program is one of go test's or go run's, which removes
+// it when it has ended.
+func passing(path string) bool { return strings.Contains(path, "/go-build") }
+
 // once is one run. It returns the exit status of the stand-in.
 func (f *recordFlags) once(t target, signals <-chan unix.Signal) (int, error) {
 	p := f.program.program(t)
@@ -210,7 +214,7 @@ func (f *recordFlags) once(t target, signals <-chan unix.Signal) (int, error) {
 		return 0, withStatus(exitUsage, err)
 	}
 	o := engine.RecordOptions{Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir, Files: std,
-		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable, Signals: signals,
+		Timeout: f.timeout, ImageEvery: f.imageEvery, Disk: int64(f.disk), Portable: f.portable || passing(t.Path), Signals: signals,
 		Chaos: f.chaos, Seed: f.seed,
 		JobStop: func(sig int) error { return siginfo.Stop(unix.Signal(sig)) },
 		Remark: func(s string) {

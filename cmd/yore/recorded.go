@@ -124,7 +124,13 @@ func (r *recorded) exe(s *engine.Session) string {
 	if r.bundle != nil {
 		return r.bundle.Path(s.ExecFile())
 	}
-	return s.ExecFile()
+	exe := s.ExecFile()
+	if !exists(exe) { // as go test's are, when it has ended
+		if own, ok := s.Copy(exe); ok {
+			return own
+		}
+	}
+	return exe
 }
 
 // files says where gdb finds what belongs to the program.

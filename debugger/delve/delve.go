@@ -85,7 +85,7 @@ type StrippedError struct {
 }
 
 func (e *StrippedError) Error() string {
-	return fmt.Sprintf("%s has no debug information that Delve can read (%v): build it without -ldflags=-s or -w", e.Path, e.Err)
+	return fmt.Sprintf("%s has no debug information that Delve can read (%v): build it without -ldflags=-s or -w; go test needs -ldflags='-s=false -w=false'", e.Path, e.Err)
 }
 
 func (e *StrippedError) Unwrap() error { return e.Err }
