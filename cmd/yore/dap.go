@@ -139,7 +139,7 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 		exe, files = rec.exe(s), rec.files(&flags)
 		t.Notices = append(t.Notices, strings.TrimSpace(banner(rec, s)))
 	} else {
-		p, err := programDAP(&flags, l)
+		p, err := programDAP(&flags, l, front)
 		if err != nil {
 			return nil, err
 		}
@@ -154,6 +154,7 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
 	t.Live = target.Live
+	// The session outlives the launch request, whose context ends with it.
 	back, note, end, err := flags.openBackend(context.WithoutCancel(ctx), target, exe, backendOptions{
 		Dir: l.Dir, Files: files, Print: front.Print, OnRun: front.Running,
 	})
@@ -161,18 +162,18 @@ func openDAP(ctx context.Context, flags sessionFlags, l dap.Launch, front dap.Fr
 		return nil, err
 	}
 	open.add(end)
+	if note != "" {
+		t.Notices = append(t.Notices, strings.TrimSpace(note))
+	}
 	if t.Debugger, err = debugger.New(ctx, back, session.New(s), front, debugger.Options{CanRerun: l.Recording == ""}); err != nil {
 		return nil, err
 	}
 	open.add(t.Debugger.Close)
-	if note != "" {
-		t.Notices = append(t.Notices, strings.TrimSpace(note))
-	}
 	return t, nil
 }
 
 // programDAP is the program of a launch configuration.
-func programDAP(f *sessionFlags, l dap.Launch) (live.Program, error) {
+func programDAP(f *sessionFlags, l dap.Launch, front dap.Front) (live.Program, error) {
 	f.Cwd, f.Stdin, f.Stdout, f.Stderr, f.TTY = l.Dir, l.Stdin, l.Stdout, l.Stderr, l.TTY
 	f.Env = nil
 	for k, v := range l.Env {
@@ -186,17 +187,25 @@ func programDAP(f *sessionFlags, l dap.Launch) (live.Program, error) {
 		return live.Program{}, err
 	}
 	name := l.Program
-	if !filepath.IsAbs(name) && strings.Contains(name, "/") && l.Dir != "" {
-		// A relative path is the editor's, for which the program's directory is home.
-		if p := filepath.Join(l.Dir, name); exists(p) {
+	if !filepath.IsAbs(name) {
+		// A relative path is the editor's, for which the program's directory is home;
+		// it does not mean a program on PATH as a shell's would.
+		if p, err := filepath.Abs(filepath.Join(l.Dir, name)); err == nil && exists(p) {
 			name = p
 		}
 	}
 	words := append([]string{name}, l.Args...)
-	if l.Mode == "test" { // of a Go package
+	if l.Mode == "test" {
 		words = append([]string{"test"}, words...)
 	}
-	t, err := programTarget("dap", words)
+	sniff, err := newSniffer()
+	if err != nil {
+		return live.Program{}, err
+	}
+	var built strings.Builder
+	sniff.BuildFlags, sniff.BuildOutput = l.BuildFlags, &built
+	t, err := sniff.program(words)
+	front.Print(built.String())
 	if err != nil {
 		return live.Program{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,8 +36,12 @@ func goSource(path string) bool {
 }
 
 // buildGo builds a package's directory or a source file, with test its tests, and
-// returns the program's path. The compiler's complaints go to stderr.
-func buildGo(path string, test bool, stderr io.Writer) (string, error) {
+// returns the program's path. The compiler's complaints go to BuildOutput.
+func (s sniffer) buildGo(path string, test bool) (string, error) {
+	var stderr io.Writer = os.Stderr
+	if s.BuildOutput != nil {
+		stderr = s.BuildOutput
+	}
 	tool, err := exec.LookPath("go")
 	if err != nil {
 		return "", withStatus(exitMachine, fmt.Errorf("%s is Go source, and there is no go on PATH to build it", path))
@@ -64,7 +69,7 @@ func buildGo(path string, test bool, stderr io.Writer) (string, error) {
 		args, name = []string{"test", "-c"}, name+".test"
 	}
 	out := filepath.Join(tmp, name)
-	cmd := exec.Command(tool, append(args, "-gcflags="+goFlags, "-o", out, pkg)...)
+	cmd := exec.Command(tool, slices.Concat(args, []string{"-gcflags=" + goFlags}, s.BuildFlags, []string{"-o", out, pkg})...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, stderr, stderr
 	if err := cmd.Run(); err != nil {
 		var failed *exec.ExitError
@@ -123,7 +128,7 @@ func (s sniffer) goTarget(words []string) (t target, ok bool, err error) {
 	if !goSource(at) {
 		return t, false, nil
 	}
-	built, err := buildGo(at, false, os.Stderr)
+	built, err := s.buildGo(at, false)
 	return target{Path: built, Args: append([]string{built}, words[1:]...)}, true, err
 }
 
@@ -134,7 +139,7 @@ func (s sniffer) goTest(words []string) (target, error) {
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 		return target{}, withStatus(exitUsage, fmt.Errorf("test %s: want a Go package's directory", words[0]))
 	}
-	path, err := buildGo(filepath.Clean(dir), true, os.Stderr)
+	path, err := s.buildGo(filepath.Clean(dir), true)
 	if err != nil {
 		return target{}, err
 	}

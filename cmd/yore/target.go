@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,11 @@ type sniffer struct {
 	Dir   string // the working directory, absolute
 	Path  string // $PATH
 	Store trace.Store
+
+	// For Go source: flags for go build beside ours, and where to write what it
+	// says, nil for standard error.
+	BuildFlags  []string
+	BuildOutput io.Writer
 }
 
 // openStore returns the person's store, which need not exist.

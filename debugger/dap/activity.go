@@ -258,8 +258,13 @@ func (s *session) stopBody(a *activity, out debugger.Outcome, moved bool) dap.St
 		b.Reason = a.reason
 		return b
 	case c == nil:
-		if a.reason != "" {
+		switch {
+		case a.reason != "":
 			b.Reason = a.reason
+		case strings.Contains(out.Why, "watch"):
+			b.Reason = "data breakpoint"
+		case strings.Contains(out.Why, "breakpoint"):
+			b.Reason = "breakpoint"
 		}
 		return b
 	}

@@ -51,6 +51,7 @@
 //	breakpoints.go  breakpoints, exception filters
 //	syntax.go       log messages and hit conditions (pure)
 //	values.go       threads, frames, variables, evaluation
+//	plain.go        what is done for a backend that gives text only
 //	machine.go      memory and disassembly
 //	extra.go        our own requests
 //	output.go       the debugger.UI: text, progress, the program's output

@@ -95,6 +95,7 @@ type session struct {
 	block    *debugger.Block
 	hold     *terminal // the client's terminal, when the program has it
 
+	plain  plain
 	points points
 	frames frames
 	stop   stopped
@@ -111,7 +112,7 @@ func serve(ctx context.Context, r io.Reader, w io.Writer, opts Options) error {
 		wake: make(chan struct{}, 1), cancels: map[int]func(){}, early: map[int]bool{}, calls: map[int]chan *message{},
 		lineBase: 1, colBase: 1,
 	}
-	s.printer.s = s
+	s.printer.s, s.plain.s = s, s
 	s.points.init()
 	read := make(chan error, 1)
 	go func() { read <- s.read(newReader(r)) }()
@@ -361,7 +362,10 @@ func (s *session) d() *debugger.Debugger { return s.target.Debugger }
 
 // ability returns the backend as T.
 func ability[T any](s *session) (T, error) {
-	b, ok := s.d().Backend().(T)
+	if b, ok := s.d().Backend().(T); ok {
+		return b, nil
+	}
+	b, ok := any(&s.plain).(T)
 	if !ok {
 		return b, errors.New("this backend cannot do that")
 	}

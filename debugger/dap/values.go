@@ -206,7 +206,7 @@ func (s *session) setVariable(ctx context.Context, a dap.SetVariableArguments) (
 		return nil, debugger.ErrStale
 	}
 	s.format(b, a.Format)
-	v, err := s.d().Assign(ctx, debugger.FrameID{}, debugger.Ref(a.VariablesReference), a.Name, a.Value)
+	v, err := s.assign(ctx, debugger.FrameID{}, debugger.Ref(a.VariablesReference), a.Name, a.Value)
 	if err != nil {
 		return nil, plainError(err)
 	}
@@ -223,7 +223,7 @@ func (s *session) setExpression(ctx context.Context, a dap.SetExpressionArgument
 		return nil, err
 	}
 	s.format(b, a.Format)
-	v, err := s.d().Assign(ctx, f, 0, a.Expression, a.Value)
+	v, err := s.assign(ctx, f, 0, a.Expression, a.Value)
 	if err != nil {
 		return nil, plainError(err)
 	}
@@ -256,7 +256,7 @@ func (s *session) evaluate(ctx context.Context, m *message) (any, error) {
 	s.format(b, a.Format)
 	limited, cancel := context.WithTimeout(ctx, evalLimit)
 	defer cancel()
-	v, err := s.d().Evaluate(limited, f, a.Expression)
+	v, err := s.eval(limited, f, a.Expression)
 	switch {
 	case err != nil && ctx.Err() == nil && limited.Err() != nil:
 		return nil, fmt.Errorf("its evaluation takes longer than %v", evalLimit)
@@ -317,7 +317,7 @@ func (s *session) console(m *message, a dap.EvaluateArguments, f debugger.FrameI
 		case errors.As(err, &rerun):
 			return result{body: dap.EvaluateResponseBody{Result: "a new session is asked for"}, after: s.relaunch}, nil
 		case err != nil && undefined(err):
-			if v, verr := s.d().Evaluate(ctx, f, text); verr == nil {
+			if v, verr := s.eval(ctx, f, text); verr == nil {
 				return result{body: evaluated(v)}, nil
 			}
 			return result{}, err
@@ -419,4 +419,23 @@ func reference(addr uint64) string {
 		return ""
 	}
 	return fmt.Sprintf("%#x", addr)
+}
+
+// eval evaluates an expression, whatever the backend can do.
+func (s *session) eval(ctx context.Context, f debugger.FrameID, expr string) (debugger.Value, error) {
+	if _, ok := s.d().Backend().(debugger.Viewer); !ok {
+		return s.plain.Value(ctx, f, expr)
+	}
+	return s.d().Evaluate(ctx, f, expr)
+}
+
+// assign sets what an expression, or a part of a value, stands for.
+func (s *session) assign(ctx context.Context, f debugger.FrameID, of debugger.Ref, name, value string) (debugger.Value, error) {
+	if _, ok := s.d().Backend().(debugger.Viewer); ok {
+		return s.d().Assign(ctx, f, of, name, value)
+	}
+	if of == 0 {
+		return s.plain.AssignTo(ctx, f, name, value)
+	}
+	return s.plain.Assign(ctx, of, name, value)
 }
