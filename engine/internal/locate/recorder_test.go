@@ -295,7 +295,9 @@ func sameState(t *testing.T, what string, a, b *replay.Runner) {
 	sameMaps(t, what, a, b)
 }
 
-// sameMaps compares the executable mappings and their contents.
+// sameMaps compares where the mappings are and what may be done there. How far
+// down the stack reaches does not count: reading below it through /proc makes the
+// kernel extend it (__access_remote_vm), and tests read at random.
 func sameMaps(t *testing.T, what string, a, b *replay.Runner) {
 	t.Helper()
 	x, _ := a.Space.Maps()
@@ -304,7 +306,7 @@ func sameMaps(t *testing.T, what string, a, b *replay.Runner) {
 		t.Fatalf("%s: %d and %d mappings\n%v\n%v", what, len(x), len(y), x, y)
 	}
 	for i := range x {
-		if x[i].Lo != y[i].Lo || x[i].Hi != y[i].Hi || x[i].Prot != y[i].Prot {
+		if x[i].Lo != y[i].Lo && x[i].Path != "[stack]" || x[i].Hi != y[i].Hi || x[i].Prot != y[i].Prot {
 			t.Fatalf("%s: mappings differ: %+v and %+v", what, x[i], y[i])
 		}
 	}
