@@ -115,7 +115,7 @@ func (f *frameTable) find(m *Module, v uint64) (s span, pads, ok bool) {
 	}
 	var c cie
 	s, _, ok = m.fde(b, fde, &c)
-	return s, c.pads, ok && s.lo == f.start(i) && v >= s.lo && v < s.hi
+	return s, c.pads, ok && (s.lo == f.start(i) || c.signal && s.lo == f.start(i)+1) && v >= s.lo && v < s.hi
 }
 
 func (f *frameTable) list(m *Module) []span {
@@ -136,7 +136,7 @@ func (f *frameTable) list(m *Module) []span {
 				continue
 			}
 		}
-		if s, _, ok := m.fde(win[fde-winAt:], fde, &c); ok && s.lo == f.start(i) {
+		if s, _, ok := m.fde(win[fde-winAt:], fde, &c); ok && (s.lo == f.start(i) || c.signal && s.lo == f.start(i)+1) {
 			out = append(out, s)
 		}
 	}
