@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -125,15 +126,18 @@ func (s *Session) breakpointAt(pc uint64) bool {
 // forward continues: through recorded history first, then live.
 func (s *Session) forward(ctx context.Context, q gdbserver.Resume) (timeline.Stop, error) {
 	if !s.here.frontier {
-		stop, live, err := s.replayForward(ctx)
+		stop, live, err := s.replayForward(ctx, 0)
 		if err != nil || !live {
 			return stop, err
+		}
+		if s.rec.Pending() != nil {
+			return s.pendingStop(), nil
 		}
 		if s.breakpointAt(s.mustPC()) {
 			return timeline.Stop{Reason: timeline.Breakpoint, Thread: s.here.thread, Addr: s.mustPC()}, nil
 		}
 	}
-	return s.live(ctx, q.Signal, false)
+	return s.live(ctx, q.Signal, 0)
 }
 
 func (s *Session) mustPC() uint64 {
@@ -141,8 +145,8 @@ func (s *Session) mustPC() uint64 {
 	return pc
 }
 
-// live runs the frontier; with step one instruction of it.
-func (s *Session) live(ctx context.Context, sig int, step bool) (timeline.Stop, error) {
+// live runs the frontier; one instruction of thread tid when that is not 0.
+func (s *Session) live(ctx context.Context, sig, tid int) (timeline.Stop, error) {
 	defer func() {
 		s.here = place{event: s.log.Len() - 1, frontier: true, thread: s.liveThread(), known: s.rec.Boundary()}
 	}()
@@ -155,17 +159,18 @@ func (s *Session) live(ctx context.Context, sig int, step bool) (timeline.Stop, 
 	s.pacing.fresh = false
 	s.watchHit = nil
 	values := s.watchValues(s.rec.Space())
-	if !step {
-		// Off the breakpoint that the thread stands at.
-		if t := s.rec.Current(); t != nil && s.breakpoints[t.Regs().Rip] != nil && s.rec.Pending() == nil && !t.InCall() {
-			stop, err := s.liveRun(ctx, true, values)
-			if err != nil || stop.Reason != timeline.Step {
-				return stop, err
-			}
+	if tid > 0 {
+		return s.liveStep(ctx, tid, values)
+	}
+	// Off the breakpoint that the thread stands at.
+	if t := s.rec.Current(); t != nil && s.breakpoints[t.Regs().Rip] != nil && s.rec.Pending() == nil && !t.InCall() {
+		stop, err := s.liveRun(ctx, true, 0, values)
+		if err != nil || stop.Reason != timeline.Step && stop.Reason != passed {
+			return stop, err
 		}
 	}
 	for {
-		stop, err := s.liveRun(ctx, step, values)
+		stop, err := s.liveRun(ctx, false, 0, values)
 		if err != nil {
 			return stop, err
 		}
@@ -173,7 +178,7 @@ func (s *Session) live(ctx context.Context, sig int, step bool) (timeline.Stop, 
 			t := s.rec.Current()
 			b := s.breakpoints[stop.Addr]
 			if b != nil && !holds(b.cond, s.rec.Space(), t.Regs(), s.unpatch) {
-				if stop, err = s.liveRun(ctx, true, values); err != nil || stop.Reason != timeline.Step {
+				if stop, err = s.liveRun(ctx, true, 0, values); err != nil || stop.Reason != timeline.Step && stop.Reason != passed {
 					return stop, err
 				}
 				continue
@@ -190,8 +195,53 @@ func (s *Session) liveThread() int {
 	return s.here.thread
 }
 
+// liveStep executes one instruction of thread tid. Others run where it must wait
+// for them or for its turn, and can meet breakpoints.
+func (s *Session) liveStep(ctx context.Context, tid int, values [][]byte) (timeline.Stop, error) {
+	from := s.log.Len()
+	for {
+		if t := s.rec.Current(); t != nil && t.ID == tid {
+			stop, err := s.liveRun(ctx, true, 0, values)
+			if err != nil || stop.Reason != passed {
+				return stop, err
+			}
+		}
+		until, gone := tid, !slices.Contains(s.rec.ThreadIDs(), tid)
+		if gone { // which was its last step
+			until = record.AnyThread
+		}
+		stop, err := s.liveRun(ctx, false, until, values)
+		if err != nil || stop.Reason != passed {
+			return stop, err
+		}
+		if gone {
+			tid = stop.Thread
+		}
+		if done, err := s.completed(tid, from); gone || done || err != nil {
+			return timeline.Stop{Reason: timeline.Step, Thread: tid}, err
+		}
+	}
+}
+
+// passed, in what liveRun returns, says that the turn has passed to or from the
+// thread that is to step.
+const passed = timeline.Arrived
+
+// completed reports whether one of the events from number from on is a step of
+// thread tid.
+func (s *Session) completed(tid int, from int64) (bool, error) {
+	for ; from < s.log.Len(); from++ {
+		e, err := s.log.At(from)
+		if err != nil || int(e.TID) == tid && replay.Completes(e.Kind) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // liveRun is one run of the recorder, with breakpoints in place unless stepping.
-func (s *Session) liveRun(ctx context.Context, step bool, values [][]byte) (timeline.Stop, error) {
+// With until it also returns when that thread is about to run.
+func (s *Session) liveRun(ctx context.Context, step bool, until int, values [][]byte) (timeline.Stop, error) {
 	if !step {
 		if err := s.insert(); err != nil {
 			return timeline.Stop{}, err
@@ -201,7 +251,11 @@ func (s *Session) liveRun(ctx context.Context, step bool, values [][]byte) (time
 	var st record.Stop
 	var err error
 	for {
-		st, err = s.rec.Run(ctx, step)
+		if until != 0 {
+			st, err = s.rec.RunUntil(ctx, until)
+		} else {
+			st, err = s.rec.Run(ctx, step)
+		}
 		if err != nil || st.Reason != record.Trap || step {
 			break
 		}
@@ -219,7 +273,8 @@ func (s *Session) liveRun(ctx context.Context, step bool, values [][]byte) (time
 	}
 	if w := s.changedWatch(s.rec.Space(), values); w != nil {
 		stop.Reason, stop.Addr, stop.Watch = timeline.Watchpoint, w.Addr, w.Kind
-		if st.Reason == record.Trap || st.Reason == record.Stepped || st.Reason == record.Attention {
+		switch st.Reason {
+		case record.Trap, record.Stepped, record.Attention, record.Passed, record.Turn:
 			return stop, nil
 		}
 	}
@@ -234,6 +289,8 @@ func (s *Session) liveRun(ctx context.Context, step bool, values [][]byte) (time
 		}
 	case record.Stepped, record.Attention:
 		stop.Reason = timeline.Step
+	case record.Passed, record.Turn:
+		stop.Reason = passed
 	case record.SignalStop:
 		stop.Reason, stop.Signal = timeline.Signal, st.Signal.No
 	case record.Interrupted:
@@ -281,9 +338,10 @@ func (s *Session) signalAhead(from int64) (int64, error) {
 	return 0, nil
 }
 
-// replayForward continues through recorded history. live reports that it has
-// reached the frontier, at which the session then stands.
-func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live bool, err error) {
+// replayForward continues through recorded history, to the start of slice upto if
+// that is not 0 (Arrived). live reports that it has reached the frontier, at which
+// the session then stands.
+func (s *Session) replayForward(ctx context.Context, upto int64) (stop timeline.Stop, live bool, err error) {
 	r, err := s.proc()
 	if err != nil {
 		return stop, false, err
@@ -297,8 +355,13 @@ func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live b
 		return stop, false, err
 	}
 	var end locate.End
+	if upto > 0 && sig > upto {
+		sig = 0
+	}
 	if sig > 0 {
 		end = locate.End{Event: sig - 1, Last: true}
+	} else if upto > 0 {
+		end = locate.End{Event: upto}
 	} else if end, err = s.endOfHistory(ctx); err != nil {
 		return stop, false, err
 	}
@@ -320,12 +383,16 @@ func (s *Session) replayForward(ctx context.Context) (stop timeline.Stop, live b
 		s.here.signal = sig
 		return timeline.Stop{Reason: timeline.Signal, Thread: int(e.TID), Signal: int(e.Sig)}, false, nil
 	}
-	if s.rec == nil {
+	if s.rec == nil && upto == 0 {
 		s.here.known = true // the start of the last slice
 		if s.diskEnd != nil {
 			s.here.base, s.here.at = s.diskEnd, locate.Coord{}
 		}
 		return s.historyEnd(), false, nil
+	}
+	if upto > 0 {
+		s.moved(place{event: upto, thread: r.Active, known: true, r: r})
+		return timeline.Stop{Reason: timeline.Arrived, Thread: r.Active}, false, nil
 	}
 	s.toFrontier()
 	return timeline.Stop{Reason: timeline.Arrived, Thread: s.here.thread}, true, nil
@@ -347,55 +414,97 @@ func (s *Session) moved(p place) {
 	s.here = p
 }
 
-// step executes one instruction forwards.
+// step executes one instruction of a thread, forwards. What other threads do
+// before it can is done on the way.
 func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, error) {
-	if s.here.frontier {
-		return s.live(ctx, q.Signal, true)
+	tid := q.Thread
+	if tid <= 0 {
+		tid = s.here.thread
 	}
-	if end, err := s.isEnd(ctx); err != nil {
-		return timeline.Stop{}, err
-	} else if end && s.rec == nil {
-		return s.historyEnd(), nil
-	} else if end {
-		s.toFrontier()
-		return s.live(ctx, q.Signal, true)
+	for {
+		if s.here.frontier {
+			return s.live(ctx, q.Signal, tid)
+		}
+		end, err := s.isEnd(ctx)
+		switch {
+		case err != nil:
+			return timeline.Stop{}, err
+		case end && s.rec == nil:
+			return s.historyEnd(), nil
+		case end:
+			if stop, shown := s.onToFrontier(); shown {
+				return stop, nil
+			}
+			continue
+		}
+		stop, done, err := s.stepPast(ctx, tid)
+		if done || err != nil {
+			return stop, err
+		}
+	}
+}
+
+// stepPast goes on by what there is before the next step of thread tid; done means
+// that this was the step, or that there is another reason to stop.
+func (s *Session) stepPast(ctx context.Context, tid int) (stop timeline.Stop, done bool, err error) {
+	next, turn := s.nextEventOf(s.here.event, tid)
+	runs := tid
+	if e, err := s.nextEvent(s.here.event); err != nil {
+		return stop, false, err
+	} else if e != nil {
+		runs = int(e.TID)
+	} else if t := s.running(); t != nil {
+		runs = t.ID
+	}
+	if runs != tid {
+		if !turn { // not in recorded history
+			next = 0
+		}
+		stop, live, err := s.replayForward(ctx, next)
+		if err == nil && live && s.rec.Pending() != nil {
+			return s.pendingStop(), true, nil
+		}
+		return stop, !live && stop.Reason != timeline.Arrived, err
 	}
 	r, err := s.proc()
 	if err != nil {
-		return timeline.Stop{}, err
+		return stop, false, err
 	}
 	values := s.watchValues(r.Space)
 	st, err := r.Step(ctx)
 	if err != nil {
-		return timeline.Stop{}, err
+		return stop, false, err
 	}
 	p := s.here
 	p.known, p.signal, p.win = false, 0, nil
-	stop := timeline.Stop{Reason: timeline.Step}
+	stop, done = timeline.Stop{Reason: timeline.Step}, true
 	switch st {
 	case replay.AtEvent:
 		e, err := r.Event()
 		if err != nil {
-			return stop, err
+			return stop, false, err
 		}
 		if e.Sig != 0 && s.stopFor(int(e.Sig)) && s.here.signal != r.Next {
 			p.thread, p.signal = int(e.TID), r.Next
-			s.here = p
-			return timeline.Stop{Reason: timeline.Signal, Thread: p.thread, Signal: int(e.Sig)}, nil
+			s.moved(p)
+			return timeline.Stop{Reason: timeline.Signal, Thread: p.thread, Signal: int(e.Sig)}, true, nil
 		}
 		if err := r.Apply(); err != nil {
-			return stop, err
+			return stop, false, err
 		}
-		p = place{event: r.Next - 1, known: true, r: r}
-		p.thread = int(e.TID)
+		p = place{event: r.Next - 1, thread: tid, known: true, r: r}
+		switch {
+		case e.Kind == trace.Exit: // there is nothing left of the thread to show
+			if e, err := s.nextEvent(p.event); err == nil && e != nil {
+				p.thread = int(e.TID)
+			}
+		case !replay.Completes(e.Kind):
+			done = false
+		}
 	case replay.Interrupted:
 		stop.Reason = timeline.Interrupted
 	case replay.AtEnd:
-		if s.rec == nil {
-			return s.historyEnd(), nil
-		}
-		s.toFrontier()
-		return s.live(ctx, q.Signal, true)
+		return stop, false, fmt.Errorf("event %d: replay has come to a point behind the newest of history", s.here.event)
 	default:
 		p.thread = r.Active
 	}
@@ -403,9 +512,38 @@ func (s *Session) step(ctx context.Context, q gdbserver.Resume) (timeline.Stop, 
 	s.moved(p)
 	stop.Thread = p.thread
 	if w := s.changedWatch(r.Space, values); w != nil {
-		stop.Reason, stop.Addr, stop.Watch = timeline.Watchpoint, w.Addr, w.Kind
+		stop.Reason, stop.Addr, stop.Watch, done = timeline.Watchpoint, w.Addr, w.Kind, true
 	}
-	return stop, nil
+	return stop, done, nil
+}
+
+// nextEventOf returns the number of the slice after i that thread tid runs next;
+// ok is false when recorded history has none.
+func (s *Session) nextEventOf(i int64, tid int) (slice int64, ok bool) {
+	for i++; i < s.log.Len(); i++ {
+		e, err := s.log.At(i)
+		if err != nil {
+			return 0, false
+		}
+		if int(e.TID) == tid && e.Kind != trace.Cut {
+			return i - 1, true
+		}
+	}
+	return 0, false
+}
+
+// onToFrontier makes the frontier, which the present has come to, the present. A
+// signal that is pending there is shown once more: the debugger has been elsewhere.
+func (s *Session) onToFrontier() (stop timeline.Stop, shown bool) {
+	s.toFrontier()
+	if s.rec.Pending() == nil {
+		return stop, false
+	}
+	return s.pendingStop(), true
+}
+
+func (s *Session) pendingStop() timeline.Stop {
+	return timeline.Stop{Reason: timeline.Signal, Thread: s.here.thread, Signal: s.rec.Pending().No}
 }
 
 // isEnd reports whether the present, in the past, is the same point as the

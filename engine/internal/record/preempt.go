@@ -52,11 +52,9 @@ type preemption struct {
 // Stubs returns the table of the stubs that have been installed.
 func (r *Recorder) Stubs() *replay.Stubs { return r.pre.stubs }
 
-// overdue is called when a tick has stopped a thread inside a slice.
+// overdue is called when a tick has stopped a thread inside a slice, between two
+// instructions of its own.
 func (r *Recorder) overdue(t *Thread) error {
-	if err := r.outOfStub(t); err != nil {
-		return err
-	}
 	if r.OnTick != nil {
 		if err := r.OnTick(); err != nil {
 			return err

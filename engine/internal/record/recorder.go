@@ -63,7 +63,9 @@ type Thread struct {
 	altstack [2]uint64       // address, size
 	debug    int             // generation of its debug registers
 	trapped  bool            // its time stamps trap
-	statfd   int             // of /proc/PID/task/TID/stat, -1 until needed
+	// completed is the log's length after the last event that was a step of it.
+	completed int64
+	statfd    int // of /proc/PID/task/TID/stat, -1 until needed
 }
 
 // Recorder records one program.
@@ -194,6 +196,11 @@ const (
 	Ended
 	// Attention: Options.AfterEvent asked to stop.
 	Attention
+	// Passed: the thread that was to make a step has lost the turn before that
+	// was done: it waits in a call, gave way to others, or is gone.
+	Passed
+	// Turn: the thread that RunUntil waits for has the turn.
+	Turn
 )
 
 // Stop says why and where Run returned.
@@ -279,6 +286,9 @@ func (r *Recorder) append(e *trace.Event) error {
 	}
 	if _, err := r.log.Append(e); err != nil {
 		return fmt.Errorf("record: %w", err)
+	}
+	if t := r.threads[int(e.TID)]; t != nil && replay.Completes(e.Kind) {
+		t.completed = r.log.Len()
 	}
 	r.pre.overdue = 0
 	r.progress.Add(1)
@@ -366,22 +376,40 @@ func (r *Recorder) tick() {
 }
 
 // Run lets the program run. With step it executes one instruction of the
-// current thread. It returns at a stop that concerns the debugger, promptly
-// after ctx is cancelled.
+// current thread (step.go). It returns at a stop that concerns the debugger,
+// promptly after ctx is cancelled.
 func (r *Recorder) Run(ctx context.Context, step bool) (Stop, error) {
+	return r.run(ctx, step, 0)
+}
+
+// AnyThread is every thread to RunUntil.
+const AnyThread = -1
+
+// RunUntil is Run without step that also returns (Turn) when thread tid is about
+// to run user code.
+func (r *Recorder) RunUntil(ctx context.Context, tid int) (Stop, error) {
+	return r.run(ctx, false, tid)
+}
+
+func (r *Recorder) run(ctx context.Context, step bool, until int) (Stop, error) {
 	r.clock.start()
 	defer r.clock.stop()
 	r.stop.Store(ctx.Err() != nil)
 	defer context.AfterFunc(ctx, r.Interrupt)()
+	who, events := r.cur, r.log.Len()
 	for {
-		if r.ended != nil {
+		switch {
+		case r.ended != nil:
 			return Stop{Reason: Ended, Thread: r.cur}, nil
-		}
-		if r.cur == nil {
+		case step && who != nil && r.cur != who:
+			return Stop{Reason: Passed, Thread: r.cur}, nil
+		case r.cur == nil:
 			if err := r.pick(); err != nil {
 				return Stop{}, err
 			}
 			continue
+		case (r.cur.ID == until || until == AnyThread) && r.cur.state == user && r.pending == nil && !r.attention && !r.stop.Load():
+			return Stop{Reason: Turn, Thread: r.cur}, nil
 		}
 		t := r.cur
 		stop, done, err := r.turn(t, step)
@@ -392,6 +420,9 @@ func (r *Recorder) Run(ctx context.Context, step bool) (Stop, error) {
 		if err != nil || done {
 			return stop, err
 		}
+		if step && who != nil && r.stepped(who, events) {
+			return Stop{Reason: Stepped, Thread: who}, nil
+		}
 	}
 }
 
@@ -400,7 +431,7 @@ func (r *Recorder) Run(ctx context.Context, step bool) (Stop, error) {
 func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 	if t.state == arrived {
 		t.state = user
-		return r.handle(t, t.status, step)
+		return r.handle(t, t.status)
 	}
 	if r.pending != nil {
 		return r.resolve(t)
@@ -463,41 +494,37 @@ func (r *Recorder) turn(t *Thread, step bool) (Stop, bool, error) {
 			return Stop{}, false, nil
 		}
 	}
-	req := ptrace.Syscall
-	if step && !t.restart {
-		var code [2]byte
-		if r.space.Read(t.Regs().Rip, code[:]); code != [2]byte{0x0f, 0x05} {
-			req = ptrace.SingleStep
-		}
-	}
 	r.setDebug(t)
+	if step && !t.restart {
+		return r.single(t)
+	}
 	if !t.restart {
 		r.running.Store(int64(t.TID))
 	}
-	st, err := t.Run(req, 0)
+	st, err := t.Run(ptrace.Syscall, 0)
 	r.running.Store(0)
-	if !st.IsSyscall() && !t.restart && !(t.sigDue && st.IsSignal()) {
-		r.boundary = false // it may have executed something
-	}
-	t.sigDue = false
 	if err != nil {
 		return Stop{}, false, fmt.Errorf("record: %w", err)
 	}
-	return r.handle(t, st, step)
+	r.ran(t, st)
+	return r.handle(t, st)
+}
+
+// ran notes that t may have executed something before it stopped with st.
+func (r *Recorder) ran(t *Thread, st ptrace.Status) {
+	if !st.IsSyscall() && !t.restart && !(t.sigDue && st.IsSignal()) {
+		r.boundary = false
+	}
+	t.sigDue = false
 }
 
 // handle acts on a wait status of the current thread.
-func (r *Recorder) handle(t *Thread, st ptrace.Status, step bool) (Stop, bool, error) {
+func (r *Recorder) handle(t *Thread, st ptrace.Status) (Stop, bool, error) {
 	switch {
 	case !st.Stopped():
 		return Stop{}, false, r.lost(t, st)
 	case st.IsSyscall():
-		before := r.log.Len()
-		err := r.syscall(t)
-		if step && err == nil && r.ended == nil && r.log.Len() > before && r.cur == t && t.state == user && r.boundary {
-			return Stop{Reason: Stepped, Thread: t}, true, nil
-		}
-		return Stop{}, false, err
+		return Stop{}, false, r.syscall(t)
 	case st.IsSignal():
 		return r.signal(t, st.Signal())
 	case st.Event() == unix.PTRACE_EVENT_EXEC:

@@ -19,6 +19,10 @@ import (
 // kernel: handler, flags, restorer, mask).
 type action struct{ handler, flags uint64 }
 
+// hardwareTrap is the si_code of a debug register that fired, TRAP_HWBKPT of
+// include/uapi/asm-generic/siginfo.h.
+const hardwareTrap = 4
+
 const (
 	sigDfl      = 0
 	sigIgn      = 1
@@ -121,6 +125,11 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 	if sig == int(unix.SIGTRAP) && !r.ownTrap(t, &s.Info) {
 		if err := r.surface(t); err != nil {
 			return Stop{}, false, err
+		}
+		if code := int32(binary.LittleEndian.Uint32(s.Info[8:])); code == hardwareTrap && r.amidString(t) {
+			if whole, err := r.whole(t); err != nil || !whole {
+				return Stop{}, false, err
+			}
 		}
 		return Stop{Reason: Trap, Thread: t, Signal: s}, true, nil
 	}
@@ -452,10 +461,13 @@ func (t *Thread) compareDone() {
 
 // ticked handles a SIGSTOP of ours that met the thread in user mode.
 func (r *Recorder) ticked(t *Thread) (Stop, bool, error) {
+	if err := r.outOfStub(t); err != nil {
+		return Stop{}, false, err
+	}
+	if whole, err := r.whole(t); err != nil || !whole {
+		return Stop{}, false, err
+	}
 	if r.stop.Load() {
-		if err := r.outOfStub(t); err != nil {
-			return Stop{}, false, err
-		}
 		return Stop{Reason: Interrupted, Thread: t}, true, nil
 	}
 	return Stop{}, false, r.overdue(t)

@@ -4,9 +4,21 @@ import (
 	"context"
 
 	"yore/engine/internal/ptrace"
+	"yore/engine/trace"
 )
 
 const flagTF = 0x100
+
+// Completes reports whether an event of kind k is a step of its thread: what one
+// step leads to. The others leave the thread where it is, in the middle of a system
+// call or before an instruction.
+func Completes(k trace.Kind) bool {
+	switch k {
+	case trace.Enter, trace.Preempt, trace.Stubs, trace.Cut:
+		return false
+	}
+	return true
+}
 
 // stepOver runs to addr, the address behind a repeated string instruction.
 func (r *Runner) stepOver(ctx context.Context, addr uint64) (Stop, error) {
@@ -29,8 +41,8 @@ func (r *Runner) stepOver(ctx context.Context, addr uint64) (Stop, error) {
 	return stop, err
 }
 
-// classify finds repeated string instructions (rep is their length) and pushf.
-func classify(b []byte) (rep int, pushf bool) {
+// Classify finds repeated string instructions (rep is their length) and pushf.
+func Classify(b []byte) (rep int, pushf bool) {
 	i, prefix := 0, false
 	for i < len(b) && i < 14 {
 		switch c := b[i]; {

@@ -206,7 +206,7 @@ func (r *Runner) step1(ctx context.Context) (Stop, error) {
 	pc := r.Regs().Rip
 	var code [16]byte
 	n := r.Space.Read(pc, code[:])
-	rep, pushf := classify(code[:n])
+	rep, pushf := Classify(code[:n])
 	if rep > 0 {
 		return r.stepOver(ctx, pc+uint64(rep))
 	}
