@@ -160,7 +160,26 @@ func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, er
 		if err != nil {
 			return nil, err
 		}
-		if replay.Immediate(ev) {
+		if ev.Kind == trace.Signal && c.r.Threads[tid] != nil && c.r.Threads[tid].InCall {
+			continue // it broke off a system call: the step began before that
+		}
+		if ev.Kind == trace.Preempt {
+			// Not a step: what precedes it is the instruction before.
+			r, at, err := s.loc.EndOf(ctx, c.r)
+			if err != nil {
+				return nil, err
+			}
+			r.Kill()
+			if at.AtBase() {
+				continue
+			}
+			w, err := s.loc.Window(ctx, c.r, at)
+			if err != nil {
+				return nil, err
+			}
+			return newWindow(w, c, e-1, tid), nil
+		}
+		if replay.Immediate(ev) && !replay.Breaks(ev) {
 			r, err := c.r.Fork()
 			if err != nil {
 				return nil, err

@@ -265,12 +265,22 @@ func (s *Session) restore(i int64) (*tracee.Copy, error) {
 	return c.r.Copy.Fork()
 }
 
+// stateBefore returns the state just before event i, one that replay.Breaks.
+func (s *Session) stateBefore(i int64) (*tracee.Copy, error) {
+	c := s.breaks[i]
+	if c == nil {
+		return nil, fmt.Errorf("no checkpoint before the event")
+	}
+	return c.r.Copy, nil
+}
+
 // beforeBreak keeps the state before an event that only a checkpoint can cross.
 func (s *Session) beforeBreak() error {
 	s.pacing.fresh = false
 	c, err := s.keepFrontier("")
 	if err == nil {
 		s.keepForSaving(c) // it stays: where its slice ends is known by it alone
+		s.breaks[s.log.Len()] = c
 	}
 	return err
 }

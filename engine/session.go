@@ -81,6 +81,7 @@ type Session struct {
 	execs       map[int64]*checkpoint // states after events that cannot be replayed
 	diskEnd     *checkpoint           // of a recording that ends inside a slice, its end
 	kept        []kept                // what Save needs, in the order of time
+	breaks      map[int64]*checkpoint // states before those that nothing in the program shows
 	breakpoints map[uint64]*breakpoint
 	watches     []gdbserver.Watchpoint
 	inserted    bool // breakpoints are in the frontier's memory
@@ -128,7 +129,7 @@ func Launch(ctx context.Context, opts Options) (*Session, error) {
 
 func newSession(opts Options) *Session {
 	return &Session{opts: opts, ops: make(chan op), done: make(chan struct{}), loc: locate.New(),
-		breakpoints: map[uint64]*breakpoint{}, execs: map[int64]*checkpoint{}}
+		breakpoints: map[uint64]*breakpoint{}, execs: map[int64]*checkpoint{}, breaks: map[int64]*checkpoint{}}
 }
 
 // trace is the body of the goroutine that owns all ptrace calls.
@@ -191,7 +192,7 @@ func (s *Session) launch() error {
 	s.facts = liveFacts{s.rec, s.opts.Path}
 	s.rec.SetAffinity(allowed)
 	s.env = &replay.Env{Log: s.log, FilePath: s.rec.Files().Path, Stubs: s.rec.Stubs(),
-		Original: s.rec.Patched, Restore: s.restore, Running: s.frontierThread}
+		Original: s.rec.Patched, Restore: s.restore, Before: s.stateBefore, Running: s.frontierThread}
 	s.here = place{event: 0, frontier: true, thread: s.rec.PID(), known: true}
 	c, err := s.keepFrontier("")
 	if err == nil {
@@ -212,6 +213,9 @@ func (s *Session) Close() error {
 			}
 			for _, c := range s.execs {
 				c.r.Kill()
+			}
+			if s.disk != nil {
+				s.disk.kill()
 			}
 			if s.rec != nil {
 				s.rec.Kill()

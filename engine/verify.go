@@ -22,6 +22,7 @@ type Divergence = replay.Divergence
 // disk is a recording on disk as replay needs it. Its methods belong to the
 // tracing thread.
 type disk struct {
+	breaks   map[int64]*tracee.Copy // what before has found, by event
 	rec      *trace.Recording
 	dir      string // of the images
 	images   []image.Entry
@@ -57,10 +58,10 @@ func openDisk(dir string) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{rec: rec, dir: filepath.Join(dir, imagesDir)}
+	d := &disk{rec: rec, dir: filepath.Join(dir, imagesDir), breaks: map[int64]*tracee.Copy{}}
 	d.contents.Open = rec.Files.Open
 	d.log = &history{Log: rec.Log}
-	d.env = &replay.Env{Log: d.log, FilePath: d.filePath, Stubs: &replay.Stubs{}, Restore: d.after}
+	d.env = &replay.Env{Log: d.log, FilePath: d.filePath, Stubs: &replay.Stubs{}, Restore: d.after, Before: d.before}
 	list, err := image.List(d.dir)
 	if err != nil {
 		d.close()
@@ -104,6 +105,15 @@ func (d *disk) close() {
 	d.rec.Close()
 }
 
+// kill ends the processes that before has made. It belongs to the thread that
+// traces.
+func (d *disk) kill() {
+	for _, c := range d.breaks {
+		c.Kill()
+	}
+	clear(d.breaks)
+}
+
 // filePath is replay.Env.FilePath.
 func (d *disk) filePath(id uint32) (string, error) {
 	f, err := d.contents.File(id)
@@ -135,6 +145,26 @@ func (d *disk) info(e image.Entry) (*snapshot.Info, error) {
 	}
 	defer im.Close()
 	return snapshot.InfoOf(im)
+}
+
+// before is replay.Env.Before: the state just before event i, from the last image of
+// its slice.
+func (d *disk) before(i int64) (*tracee.Copy, error) {
+	if c := d.breaks[i]; c != nil {
+		return c, nil
+	}
+	for _, e := range slices.Backward(d.images) {
+		if e.Event != i-1 {
+			continue
+		}
+		c, _, err := d.restore(e)
+		if err != nil {
+			return nil, err
+		}
+		d.breaks[i] = c
+		return c, nil
+	}
+	return nil, fmt.Errorf("no image of the state before event %d", i)
 }
 
 // after is replay.Env.Restore: the state just after event i.
@@ -177,6 +207,7 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 		return err
 	}
 	defer d.close()
+	defer d.kill()
 	d.confined = confined
 	d.pin()
 	defer func() { err = d.blame(err) }()

@@ -273,7 +273,7 @@ func (s *changeSearch) count(ctx context.Context, t *trail) (uint64, *eventChang
 		return c.leg
 	}
 	c.g.trail = t
-	done, err := c.begin()
+	done, err := c.begin(ctx)
 	if !done && err == nil {
 		var why Reason
 		if _, _, why, err = c.next(ctx); err == nil && why == Cancelled {
@@ -289,7 +289,7 @@ func (s *changeSearch) count(ctx context.Context, t *trail) (uint64, *eventChang
 
 // to returns a chase from the newest fork of the trail that has passed fewer than
 // goal executions, or from the start; it stops at that execution and all later.
-func (s *changeSearch) to(t *trail, goal uint64) (*chase, error) {
+func (s *changeSearch) to(ctx context.Context, t *trail, goal uint64) (*chase, error) {
 	m, err := t.newest(func(m mark) (bool, error) {
 		k, err := m.g.groupCount()
 		return k < goal, err
@@ -302,7 +302,7 @@ func (s *changeSearch) to(t *trail, goal uint64) (*chase, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := c.begin(); err != nil {
+		if _, err := c.begin(ctx); err != nil {
 			c.g.r.Kill()
 			return nil, err
 		}
@@ -313,6 +313,7 @@ func (s *changeSearch) to(t *trail, goal uint64) (*chase, error) {
 		return nil, err
 	}
 	c := &chase{l: s.l, g: g, probes: s.probes(), end: s.end, leg: m.note.(leg), words: s.words}
+	c.resume()
 	if err := c.last(); err != nil {
 		return nil, err
 	}
@@ -357,7 +358,7 @@ func (s *scanned) kill() {
 
 // scan looks at the executions from the (n−k+1)-th to the n-th.
 func (s *changeSearch) scan(ctx context.Context, t *trail, n, k uint64) (*scanned, error) {
-	c, err := s.to(t, n-k+1)
+	c, err := s.to(ctx, t, n-k+1)
 	if err != nil {
 		return nil, err
 	}
@@ -454,7 +455,7 @@ func differ(a, b [][]byte) int {
 
 // byStore goes to the nth execution.
 func (s *changeSearch) byStore(ctx context.Context, t *trail, nth uint64, watch int) (*Change, error) {
-	c, err := s.to(t, nth)
+	c, err := s.to(ctx, t, nth)
 	if err != nil {
 		return nil, err
 	}
@@ -504,7 +505,7 @@ func (s *changeSearch) quiet(ctx context.Context, r *replay.Runner, end End) (ag
 	}
 	c.words = s.words
 	defer func() { c.g.r.Kill() }()
-	done, err := c.begin()
+	done, err := c.begin(ctx)
 	if done || err != nil {
 		return false, nil, err
 	}

@@ -53,6 +53,8 @@ type chase struct {
 	asked  map[uint64][]int // addresses at which each execution stops, and their probes
 	end    End
 	stop   *point // the end, once its slice has been entered
+	brk    *point // where the present slice breaks off (bound); nil when it does not
+	cut    bool   // it breaks off right here
 	leg    leg
 	told   time.Time // when progress was reported
 	// words, when set, are compared at each event that touches them: byEvent is
@@ -75,6 +77,9 @@ type leg struct {
 	slice  int64 // event whose slice this is
 	first  bool  // still in the slice of the beginning
 	starts []uint64
+	// brk is the address of the point where the slice breaks off, 0 for none;
+	// was is what limit the point has otherwise.
+	brk, was uint64
 }
 
 // newChase prepares r, which stands at the beginning. goal is the number of hits
@@ -142,8 +147,84 @@ func (c *chase) here() bool {
 	return c.leg.slice >= c.end.Event || c.g.r.Next-1 >= c.end.Event
 }
 
+// bound puts a point where the slice at hand breaks off, if it does so before an
+// event that nothing in the program shows (replay.Breaks) and does not hold the end.
+func (c *chase) bound(ctx context.Context) error {
+	c.brk, c.cut = nil, false
+	if !c.end.Open && !c.end.Last && c.here() {
+		return nil
+	}
+	to, err := c.g.r.BreakAhead()
+	if to == nil || err != nil {
+		return err
+	}
+	f, err := c.g.fork()
+	if err != nil {
+		return err
+	}
+	defer func() { f.r.Kill() }()
+	if err := f.strip(); err != nil {
+		return err
+	}
+	at, err := c.l.Find(ctx, f.r, to)
+	if err != nil {
+		return err
+	}
+	if at.AtBase() || at.Count == 1 && c.g.r.Regs().Rip == at.Addr {
+		c.cut = true
+		return nil
+	}
+	if err := c.g.strip(); err != nil {
+		return err
+	}
+	c.brk = c.g.point(at.Addr)
+	n, err := c.g.count(c.brk)
+	if err != nil {
+		return err
+	}
+	c.leg.was, c.leg.brk = c.brk.limit, at.Addr
+	c.brk.limit = n + at.Count
+	return c.g.arm()
+}
+
+// resume makes a chase of a fork of another's rig, whose leg it has, keep to the
+// bound that is armed there.
+func (c *chase) resume() {
+	if c.leg.brk != 0 {
+		c.brk = c.g.at[c.leg.brk]
+	}
+}
+
+// run is the rig's run that also ends where the slice breaks off. What is about to
+// be executed there is executed behind the event, and counts there.
+func (c *chase) run(ctx context.Context) (*point, replay.Stop, error) {
+	if c.cut {
+		c.g.r.AtBreak()
+		return nil, replay.AtEvent, nil
+	}
+	p, stop, err := c.g.run(ctx)
+	if p == nil || err != nil || p != c.brk {
+		return p, stop, err
+	}
+	if n, err := c.g.count(p); n != p.limit || err != nil {
+		return p, stop, err
+	}
+	if p.group && (p.cond == nil || holds(p.cond, c.g.r)) {
+		if err := c.g.strip(); err != nil {
+			return nil, stop, err
+		}
+		c.g.hits--
+	}
+	p.limit, c.leg.brk = c.leg.was, 0
+	c.g.r.AtBreak()
+	return nil, replay.AtEvent, nil
+}
+
 // begin notes that a slice begins. done means that the end lies right here.
-func (c *chase) begin() (done bool, err error) {
+func (c *chase) begin(ctx context.Context) (done bool, err error) {
+	if err := c.bound(ctx); err != nil {
+		return false, err
+	}
 	if c.leg.starts, err = c.g.counts(); err != nil {
 		return false, err
 	}
@@ -164,7 +245,7 @@ func (c *chase) begin() (done bool, err error) {
 // next goes on to the next hit that stops the run, or to the end.
 func (c *chase) next(ctx context.Context) (p *point, probe int, why Reason, err error) {
 	for {
-		p, stop, err := c.g.run(ctx)
+		p, stop, err := c.run(ctx)
 		switch {
 		case err != nil:
 			return nil, 0, 0, err
@@ -199,7 +280,7 @@ func (c *chase) next(ctx context.Context) (p *point, probe int, why Reason, err 
 			return nil, 0, 0, err
 		}
 		c.leg.slice, c.leg.first = c.g.applied, false
-		done, err := c.begin()
+		done, err := c.begin(ctx)
 		if err != nil || done {
 			return nil, 0, AtEndPoint, err
 		}

@@ -53,6 +53,16 @@ func (l *Locator) Counts(ctx context.Context, from *replay.Runner, end End, addr
 	if err := c.last(); err != nil {
 		return nil, err
 	}
+	if c.end.Last {
+		if to, err := r.BreakAhead(); err != nil {
+			return nil, fmt.Errorf("counts: %w", err)
+		} else if to != nil {
+			c.end.Last = false
+			if c.end.At, err = l.Find(ctx, r, to); err != nil {
+				return nil, fmt.Errorf("counts: %w", err)
+			}
+		}
+	}
 	var stop *point
 	if !c.end.Last && !c.end.At.AtBase() {
 		stop = c.g.point(c.end.At.Addr)

@@ -123,6 +123,16 @@ func (l *Locator) toEnd(ctx context.Context, r *replay.Runner) (Coord, error) {
 	if e == nil {
 		return Coord{}, fmt.Errorf("the last slice has no end")
 	}
+	if to, err := r.BreakAhead(); to != nil || err != nil {
+		if err != nil {
+			return Coord{}, err
+		}
+		c, err := l.Find(ctx, r, to)
+		if err != nil {
+			return Coord{}, err
+		}
+		return c, l.advance(ctx, r, c)
+	}
 	if replay.Immediate(e) || r.AtEventStart() {
 		return Coord{}, nil
 	}

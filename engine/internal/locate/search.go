@@ -76,7 +76,7 @@ func (l *Locator) search(ctx context.Context, from *replay.Runner, end End, prob
 func (c *chase) count(ctx context.Context) (asked *Hit, group uint64, err error) {
 	var hits []Hit // the last two
 	var before uint64
-	done, err := c.begin()
+	done, err := c.begin(ctx)
 	for !done && err == nil {
 		p, i, why, err := c.next(ctx)
 		switch {
@@ -137,6 +137,7 @@ func (l *Locator) nth(ctx context.Context, from *replay.Runner, t *trail, probes
 	var c *chase
 	if m != nil {
 		c = &chase{l: l, g: m.g, probes: probes, end: End{Open: true}, leg: m.note.(leg)}
+		c.resume()
 		err = m.g.setGoal(n)
 	} else {
 		r, ferr := forkOf(from)
@@ -147,7 +148,7 @@ func (l *Locator) nth(ctx context.Context, from *replay.Runner, t *trail, probes
 			r.Kill()
 			return nil, err
 		}
-		_, err = c.begin()
+		_, err = c.begin(ctx)
 	}
 	c.asked = nil // what they say is known
 	h, err := c.nth(ctx, err)
@@ -225,7 +226,7 @@ func (l *Locator) run(ctx context.Context, r *replay.Runner, end End, probes []P
 		return nil, 0, err
 	}
 	here := r.Regs().Rip
-	done, err := c.begin()
+	done, err := c.begin(ctx)
 	if done || err != nil {
 		return nil, AtEndPoint, errors.Join(err, c.g.strip())
 	}

@@ -76,7 +76,7 @@ func (l *Locator) watchChase(r *replay.Runner, end End, words []Watch) (*chase, 
 // untilFired runs until a watch fires, whose index it returns, or to the end.
 func (c *chase) untilFired(ctx context.Context) (hit int, why Reason, err error) {
 	for {
-		p, st, err := c.g.run(ctx)
+		p, st, err := c.run(ctx)
 		switch {
 		case err != nil:
 			return -1, 0, err
@@ -105,7 +105,7 @@ func (c *chase) untilFired(ctx context.Context) (hit int, why Reason, err error)
 			return -1, 0, err
 		}
 		c.leg.slice, c.leg.first = c.g.applied, false
-		if done, err := c.begin(); err != nil || done {
+		if done, err := c.begin(ctx); err != nil || done {
 			return -1, AtEndPoint, err
 		}
 		c.progress()
@@ -145,12 +145,12 @@ func (w *watching) changed(hit int) int {
 }
 
 func (w *watching) run(ctx context.Context, c *Changes, stop, most int) (Reason, error) {
-	done, err := w.begin()
+	done, err := w.begin(ctx)
 	if done || err != nil {
 		return AtEndPoint, err
 	}
 	for hits := 0; ; {
-		p, st, err := w.g.run(ctx)
+		p, st, err := w.chase.run(ctx)
 		switch {
 		case err != nil:
 			return 0, err
@@ -194,7 +194,7 @@ func (w *watching) run(ctx context.Context, c *Changes, stop, most int) (Reason,
 				return AtHit, nil
 			}
 		}
-		done, err := w.begin()
+		done, err := w.begin(ctx)
 		if err != nil || done {
 			return AtEndPoint, err
 		}

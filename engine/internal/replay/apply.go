@@ -176,6 +176,8 @@ func (r *Runner) apply(e *trace.Event) error {
 	case e.Kind == trace.Syscall || e.Kind == trace.Leave || e.Kind == trace.Clone:
 		x.Rax = uint64(e.Ret)
 		x.R11 &^= flagTF
+	case e.Kind == trace.End || e.Kind == trace.Exit:
+		x.R11 &^= flagTF
 	}
 	r.SetRegs(x)
 	r.SetXState(e.XState)

@@ -35,6 +35,9 @@ type Env struct {
 	// Running returns the thread that runs behind the last event, 0 when that is
 	// not known: no later event tells. It may be nil.
 	Running func() int
+	// Before returns the state just before event i, one that Breaks. The copy is
+	// the environment's and stays frozen.
+	Before func(i int64) (*tracee.Copy, error)
 }
 
 // Runner is a copy of the program in slice Next-1.
@@ -127,10 +130,15 @@ func Immediate(e *trace.Event) bool {
 }
 
 // NeedsRestore reports whether an event's effect cannot be replayed: the state
-// after it comes from a checkpoint. Where in its slice a Poke, or a Preempt
-// without a stub, took place is known by that state alone.
-func NeedsRestore(e *trace.Event) bool {
-	return e.Kind == trace.Exec || e.Kind == trace.Poke || e.Kind == trace.Preempt && e.Stub < 0
+// after it comes from a checkpoint.
+func NeedsRestore(e *trace.Event) bool { return e.Kind == trace.Exec || Breaks(e) }
+
+// Breaks reports whether an event is one that nothing in its thread's execution
+// shows: the debugger's write, and a preemption without a stub. Where in its slice
+// it took place is told by the state before it alone (Env.Before). Who runs such
+// a slice bounds the run himself; RunSlice runs beyond its end.
+func Breaks(e *trace.Event) bool {
+	return e.Kind == trace.Poke || e.Kind == trace.Preempt && e.Stub < 0
 }
 
 // Watch makes ctx's cancellation stop the runner; call the result when done.
@@ -165,7 +173,7 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 			r.atEvent = true
 			return AtEvent, nil
 		}
-		if NeedsRestore(e) && e.Kind != trace.Exec {
+		if Breaks(e) {
 			e = nil
 		}
 	} else if err := r.EnterLast(); err != nil {
@@ -211,6 +219,55 @@ func (r *Runner) EnterLast() error {
 		return nil
 	}
 	return r.Switch(id)
+}
+
+// BreakAhead returns the state at which the present slice ends, when that is
+// before an event that Breaks; else nil.
+func (r *Runner) BreakAhead() (*tracee.Copy, error) {
+	e, err := r.coming()
+	if e == nil || err != nil || r.atEvent || !Breaks(e) {
+		return nil, err
+	}
+	if r.env.Before == nil {
+		return nil, fmt.Errorf("replay: nobody knows the state before event %d", r.Next)
+	}
+	c, err := r.env.Before(r.Next)
+	if err != nil {
+		return nil, fmt.Errorf("replay: event %d: %w", r.Next, err)
+	}
+	return c, nil
+}
+
+// AtBreak tells a runner that it stands at the beginning of the next event, which
+// is one that Breaks.
+func (r *Runner) AtBreak() { r.atEvent = true }
+
+// atBreak reports whether r stands where an event that Breaks takes place. The
+// first point of a slice that has that state is the one.
+func (r *Runner) atBreak() (bool, error) {
+	c, err := r.BreakAhead()
+	if c == nil || err != nil {
+		return false, err
+	}
+	e, err := r.coming()
+	if err != nil {
+		return false, err
+	}
+	if err := r.prepare(e); err != nil {
+		return false, err
+	}
+	regs, err := c.ThreadRegs(int(e.TID))
+	if err != nil || Differing(&regs, r.Regs()) != "" {
+		return false, err
+	}
+	set, err := tracee.Differing(r.Space, r.Lineage, c.Space, c.Lineage)
+	if err != nil {
+		return false, err
+	}
+	_, differs := tracee.FirstDifference(r.Space, c.Space, set, func(page uint64) bool {
+		return page >= tracee.EngineCode && page < tracee.EngineEnd
+	})
+	return !differs, nil
 }
 
 // prepare makes the task run the thread of event e, with its stub's limit set.

@@ -184,6 +184,10 @@ func (r *Runner) Step(ctx context.Context) (Stop, error) {
 	if r.atEvent {
 		return AtEvent, nil
 	}
+	if here, err := r.atBreak(); here || err != nil {
+		r.atEvent = here
+		return AtEvent, err
+	}
 	if pc := r.Regs().Rip; r.env.Stubs != nil && len(r.env.Stubs.list) > 0 {
 		if to := r.Physical(pc); to != pc {
 			x := *r.Regs()
