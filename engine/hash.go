@@ -9,6 +9,7 @@ import (
 
 	"yore/engine/internal/record"
 	"yore/engine/internal/tracee"
+	"yore/engine/trace"
 )
 
 // Hash returns a hash of the present state: all threads' registers and all memory.
@@ -20,20 +21,20 @@ func (s *Session) Hash(ctx context.Context) (h uint64, err error) {
 			if err != nil {
 				return err
 			}
-			h, err = hash(c.r.Copy)
+			h, err = s.hash(c.r.Copy)
 			return err
 		}
 		r, err := s.proc()
 		if err != nil {
 			return err
 		}
-		h, err = hash(r.Copy)
+		h, err = s.hash(r.Copy)
 		return err
 	})
 	return h, err
 }
 
-func hash(c *tracee.Copy) (uint64, error) {
+func (s *Session) hash(c *tracee.Copy) (uint64, error) {
 	d := xxhash.New()
 	var b [8]byte
 	put := func(v uint64) {
@@ -52,17 +53,21 @@ func hash(c *tracee.Copy) (uint64, error) {
 			put(v)
 		}
 	}
-	err := ownPages(c, func(p uint64, page []byte) {
+	err := s.ownPages(c, func(p uint64, page []byte) {
 		put(p)
 		d.Write(page)
 	})
 	return d.Sum64(), err
 }
 
-// ownPages calls f with the pages that are not zero, except the engine's. Pages of
-// files count as all others: what is a file's in the program can be a copy of its
-// content in a replay.
-func ownPages(c *tracee.Copy, f func(p uint64, page []byte)) error {
+// ownPages calls f with the pages that are not zero, except the engine's, and with
+// the program's own code. Pages of files count as all others: what is a file's in
+// the program can be a copy of its content in a replay.
+func (s *Session) ownPages(c *tracee.Copy, f func(p uint64, page []byte)) error {
+	stubs, err := s.stubMaps()
+	if err != nil {
+		return err
+	}
 	set, err := c.Space.Anonymous()
 	if err != nil {
 		return err
@@ -83,11 +88,32 @@ func ownPages(c *tracee.Copy, f func(p uint64, page []byte)) error {
 		}
 		for _, g := range all {
 			for p := g.Lo; p < g.Hi; p += tracee.PageSize {
-				if !record.Ours(p) && c.Space.Read(p, page) == len(page) && !bytes.Equal(page, zero) {
+				if record.Ours(p) || stubs.Has(p) || c.Space.Read(p, page) != len(page) {
+					continue
+				}
+				if s.unpatch(p, page); !bytes.Equal(page, zero) {
 					f(p, page)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// stubMaps returns where the recorder's stubs are, at any time.
+func (s *Session) stubMaps() (tracee.PageSet, error) {
+	var out tracee.PageSet
+	for i := range s.log.Len() {
+		e, err := s.log.At(i)
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind != trace.Stubs {
+			continue
+		}
+		for _, m := range e.Maps {
+			out = out.With(tracee.Range{Lo: m.Addr, Hi: m.Addr + m.Len})
+		}
+	}
+	return out, nil
 }

@@ -50,8 +50,16 @@ var tours = []tour{
 	{"cxx_exceptions", nil, []string{"main"}},
 	{"thr_workers", nil, []string{"main"}},
 	{"thr_compute", nil, []string{"main"}},
+}
+
+// more are the tours that only YORE_WALKS makes.
+var more = []tour{
 	{"thr_race", nil, []string{"main"}},
+	{"thr_locks", nil, []string{"main"}},
+	{"thr_pingpong", nil, []string{"main"}},
 	{"sig_threads", nil, []string{"main"}},
+	{"sig_segv", nil, []string{"main"}},
+	{"cxx_containers", nil, []string{"main"}},
 }
 
 var walkBuilds = [][]string{{"-O0"}, {"-O2"}, {"-O0", "-no-pie"}, {"-O2", "-no-pie"}, {"-O1", "-static"}}
@@ -62,7 +70,11 @@ func TestWalks(t *testing.T) {
 		all = true
 		fmt.Sscan(v, &seeds)
 	}
-	for i, tr := range tours {
+	which := tours
+	if all {
+		which = slices.Concat(tours, more)
+	}
+	for i, tr := range which {
 		for k, flags := range walkBuilds {
 			if !all && i > 0 && k != i%2 {
 				continue
@@ -328,10 +340,10 @@ func (w *walker) differ(a, b state) (what string) {
 			}
 		}
 		pages := map[uint64]string{}
-		if err := ownPages(x.Copy, func(p uint64, b []byte) { pages[p] = string(b) }); err != nil {
+		if err := w.s.ownPages(x.Copy, func(p uint64, b []byte) { pages[p] = string(b) }); err != nil {
 			return err
 		}
-		err := ownPages(y.Copy, func(p uint64, b []byte) {
+		err := w.s.ownPages(y.Copy, func(p uint64, b []byte) {
 			if pages[p] != string(b) {
 				what += fmt.Sprintf("; page %#x of %s", p, mapAt(y.Space, p))
 			}
