@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"yore/engine/internal/locate"
 	"yore/engine/internal/replay"
@@ -145,16 +144,6 @@ func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, er
 			continue
 		case ev.Kind == trace.Exec:
 			return nil, fmt.Errorf("event %d is an execve: history before it belongs to another program; use goto", e)
-		}
-		if replay.NeedsRestore(ev) {
-			// The slice before it ends at the checkpoint that beforeBreak has kept,
-			// and the event is no instruction.
-			for _, c := range slices.Backward(s.cps) {
-				if c.event == e-1 {
-					return s.before(ctx, place{event: e - 1, thread: tid, base: c, known: true, r: c.r}, tid)
-				}
-			}
-			return nil, fmt.Errorf("nothing tells where the slice before event %d ends", e)
 		}
 		c, err := s.sliceStart(ctx, e-1)
 		if err != nil {
