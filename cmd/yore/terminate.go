@@ -12,15 +12,17 @@ import (
 // untilTerminated returns a context that ends when yore is told to end (TERM,
 // HUP). Then end is called, which is to leave nothing behind, and yore exits with
 // 128 + the signal: whoever waits for a line to be typed cannot be woken.
-// release undoes it all.
+// release undoes it all; once the signal has come it does not return, so that
+// nothing that the cancelled work says decides how yore exits.
 func untilTerminated(end func()) (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGHUP)
-	done := make(chan struct{})
+	done, told := make(chan struct{}), make(chan struct{})
 	go func() {
 		select {
 		case s := <-signals:
+			close(told)
 			cancel()
 			end()
 			os.Exit(128 + int(s.(unix.Signal)))
@@ -29,6 +31,11 @@ func untilTerminated(end func()) (ctx context.Context, release func()) {
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
+		select {
+		case <-told:
+			select {} // until os.Exit above
+		default:
+		}
 		close(done)
 		cancel()
 	}
