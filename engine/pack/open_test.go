@@ -104,16 +104,16 @@ func TestOpenMissingEntry(t *testing.T) {
 
 // gdb reads a source of a path with "..", which needs the directories on the way.
 func TestOpenRoundaboutPath(t *testing.T) {
-	m := &bundle.Manifest{Sources: []bundle.Part{{Path: "/work/build/../src/a.c"}}}
+	m := &bundle.Manifest{Sources: []bundle.Part{{Path: "/project/build/../src/a.c"}}}
 	o, err := Open(bundleOf(t, m, map[string]string{bundle.SourceEntry(1): "int a;"}), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	if b, err := os.ReadFile(o.Source + "/work/build/../src/a.c"); err != nil || string(b) != "int a;" {
+	if b, err := os.ReadFile(o.Source + "/project/build/../src/a.c"); err != nil || string(b) != "int a;" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if len(o.SourceTops) != 1 || o.SourceTops[0] != "work" {
+	if len(o.SourceTops) != 1 || o.SourceTops[0] != "project" {
 		t.Errorf("%q", o.SourceTops)
 	}
 }
