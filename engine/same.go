@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bytes"
-
 	"yore/engine/internal/record"
 	"yore/engine/internal/tracee"
 )
@@ -24,7 +22,7 @@ func same(a, b *tracee.Copy) (bool, error) {
 	const tfrf = 0x10100
 	x.Eflags &^= tfrf
 	y.Eflags &^= tfrf
-	if x != y || !bytes.Equal(a.Task.XState(), b.Task.XState()) {
+	if x != y || tracee.DifferingXState(a.Task.XState(), b.Task.XState()) >= 0 {
 		return false, nil
 	}
 	set, err := tracee.Differing(a.Space, a.Lineage, b.Space, b.Lineage)

@@ -387,7 +387,7 @@ func (d *disk) registersOf(event int64, c *tracee.Copy) (want, got string) {
 			return fmt.Sprintf("thread %d's", t.TID), diff
 		}
 		x, _ := c.ThreadXState(int(t.TID))
-		if at := snapshot.DifferingXState(t.XState, x); at >= 0 {
+		if at := tracee.DifferingXState(t.XState, x); at >= 0 {
 			return fmt.Sprintf("thread %d's extended state", t.TID), fmt.Sprintf("another at byte %d", at)
 		}
 	}

@@ -1,8 +1,6 @@
 package locate
 
 import (
-	"bytes"
-
 	"yore/engine/internal/ptrace"
 	"yore/engine/internal/replay"
 	"yore/engine/internal/tracee"
@@ -22,18 +20,6 @@ func normal(r *ptrace.Regs) ptrace.Regs {
 	n.Orig_rax = 0
 	n.Eflags &^= flagTF | flagRF
 	return n
-}
-
-// xstateInUse is the part of the XSAVE area that says which components the
-// processor has in use. The kernel fills unused ones with their initial values,
-// so equal contents can differ here.
-const xstateInUse, xstateInUseEnd = 512, 520
-
-func equalXState(a, b []byte) bool {
-	if len(a) != len(b) || len(a) < xstateInUseEnd {
-		return bytes.Equal(a, b)
-	}
-	return bytes.Equal(a[:xstateInUse], b[:xstateInUse]) && bytes.Equal(a[xstateInUseEnd:], b[xstateInUseEnd:])
 }
 
 // state is a point's full state, given by a frozen process or by registers and
@@ -63,7 +49,7 @@ func (s *state) equalRegs(r *replay.Runner) (bool, error) {
 	if normal(r.Regs()) != s.regs {
 		return false, r.Err()
 	}
-	if s.xstate != nil && !equalXState(r.XState(), s.xstate) {
+	if s.xstate != nil && tracee.DifferingXState(r.XState(), s.xstate) >= 0 {
 		return false, r.Err()
 	}
 	for _, w := range s.words {

@@ -3,7 +3,6 @@ package patch
 import (
 	"bytes"
 	"fmt"
-	"hash/fnv"
 	"math/rand"
 	"strings"
 	"syscall"
@@ -19,10 +18,10 @@ type twin struct {
 }
 
 type twinState struct {
-	regs  unix.PtraceRegs
-	stack [256]byte // from rsp−128
-	xhash uint64    // of the xstate, every 64th instruction
-	nth   uint64    // how often the instruction at rip has been reached
+	regs   unix.PtraceRegs
+	stack  [256]byte // from rsp−128
+	xstate []byte    // every 64th instruction
+	nth    uint64    // how often the instruction at rip has been reached
 }
 
 // comparable drops what stepping itself shows.
@@ -35,12 +34,6 @@ func plain(r unix.PtraceRegs) unix.PtraceRegs {
 func (x *proc) stack(r *unix.PtraceRegs) (b [256]byte) {
 	x.Read(r.Rsp-128, b[:])
 	return
-}
-
-func (x *proc) xhash() uint64 {
-	h := fnv.New64a()
-	h.Write(x.xstate())
-	return h.Sum64()
 }
 
 // stepOnce steps, delivering sig. What the kernel tells differently in every run
@@ -75,7 +68,7 @@ func record(x *proc, n int) *twin {
 		r := x.regs()
 		st := twinState{regs: plain(r), stack: x.stack(&r)}
 		if len(w.states)%64 == 0 {
-			st.xhash = x.xhash()
+			st.xstate = x.xstate()
 		}
 		isRep, ok := rep[r.Rip]
 		if !ok {
@@ -146,8 +139,14 @@ func (w *twin) follow(x *proc, p *Plan, rnd *rand.Rand) error {
 		if stack != want.stack {
 			return fmt.Errorf("step %d (rip %#x, program's %#x, %v): the stack differs", n, r.Rip, f.Regs.Rip, f.Where)
 		}
-		if want.xhash != 0 && n%16 == 0 && x.xhash() != want.xhash {
-			return fmt.Errorf("step %d (rip %#x, %v): the xstate differs", n, r.Rip, f.Where)
+		if want.xstate != nil && n%16 == 0 {
+			if got := x.xstate(); !bytes.Equal(got, want.xstate) {
+				i := 0
+				for got[i] == want.xstate[i] {
+					i++
+				}
+				return fmt.Errorf("step %d (rip %#x, %v): the xstate differs from byte %d on: %x, should be %x", n, r.Rip, f.Where, i, got[i&^15:][:64], want.xstate[i&^15:][:64])
+			}
 		}
 		at := f.Stub
 		if at == nil {

@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -88,7 +87,7 @@ func (p trip) run(t *testing.T) *outcome {
 		p.dir = scratch
 	}
 	in, out := p.streams(t, scratch)
-	task, err := tracee.Launch(tracee.Spec{Path: path, Args: p.args, Dir: p.dir, Env: append(os.Environ(), p.env...), Files: [3]*os.File{in, out, out}})
+	task, err := tracee.Launch(tracee.Spec{Path: path, Args: p.args, Dir: p.dir, Env: append(os.Environ(), p.env...), Files: [3]*os.File{in, out, out}, FixedAddresses: p.seed != 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,29 +314,12 @@ func compareStates(t *testing.T, what string, a, b *tracee.Copy) {
 		}
 		v, _ := a.ThreadXState(id)
 		w, _ := b.ThreadXState(id)
-		if v, w = plainXState(v), plainXState(w); !bytes.Equal(v, w) {
-			i := 0
-			for i < min(len(v), len(w)) && v[i] == w[i] {
-				i++
-			}
+		if i := tracee.DifferingXState(v, w); i >= 0 {
 			t.Errorf("%s: thread %d: extended state differs at byte %d", what, id, i)
 		}
 	}
 	compareMemory(t, what, a, b)
 	compareMaps(t, what, a, b)
-}
-
-// plainXState takes away which unused parts the processor says are in use.
-func plainXState(b []byte) []byte {
-	if len(b) < 576 {
-		return nil
-	}
-	out := bytes.Clone(b)
-	clear(out[464:576])
-	if binary.LittleEndian.Uint64(b[512:])&1 == 0 {
-		clear(out[8:24])
-	}
-	return out
 }
 
 func compareMemory(t *testing.T, what string, a, b *tracee.Copy) {

@@ -5,21 +5,6 @@ import (
 	"yore/engine/internal/tracee"
 )
 
-// DifferingXState returns the offset of the first byte in which two XSAVE areas
-// differ as fingerprints see them, -1 when there is none.
-func DifferingXState(a, b []byte) int {
-	x, y := normalXState(a), normalXState(b)
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return i
-		}
-	}
-	if len(x) != len(y) {
-		return min(len(x), len(y))
-	}
-	return -1
-}
-
 // FirstDifference compares the memory of an image with that of a copy and
 // returns the first byte that differs. It reads all of both: it is for saying
 // what went wrong.

@@ -219,7 +219,7 @@ func fitXState(b []byte, size int) ([]byte, error) {
 	if len(b) == size || len(b) == 0 {
 		return b, nil
 	}
-	if len(b) < legacySize+headerSize {
+	if len(b) < tracee.XStateMin {
 		return nil, fmt.Errorf("extended state of %d bytes", len(b))
 	}
 	for _, x := range b[min(size, len(b)):] {

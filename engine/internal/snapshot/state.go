@@ -76,26 +76,6 @@ func normal(r unix.PtraceRegs) unix.PtraceRegs {
 	return r
 }
 
-const (
-	legacySize = 512 // of an XSAVE area; the header follows
-	headerSize = 64
-)
-
-// normalXState returns an XSAVE area without the header that says which parts
-// are in use: that is the processor's affair, the parts not in use are zeros.
-func normalXState(b []byte) []byte {
-	if len(b) < legacySize+headerSize {
-		return nil
-	}
-	out := append([]byte(nil), b...)
-	clear(out[464:legacySize]) // software reserved
-	clear(out[legacySize : legacySize+headerSize])
-	if binary.LittleEndian.Uint64(b[legacySize:])&1 == 0 {
-		clear(out[8:24]) // x87 pointers of an unused unit
-	}
-	return out
-}
-
 // threadSum returns the registers' part of a fingerprint.
 func threadSum(c *tracee.Copy) (sum uint64, n int32, err error) {
 	for id, th := range c.Threads {
@@ -111,7 +91,7 @@ func threadSum(c *tracee.Copy) (sum uint64, n int32, err error) {
 			return 0, 0, err
 		}
 		regs = normal(regs)
-		sum += trace.HashThread(int32(id), &regs, normalXState(x))
+		sum += trace.HashThread(int32(id), &regs, tracee.NormalXState(x))
 		n++
 	}
 	return sum, n, nil
