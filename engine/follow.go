@@ -101,7 +101,7 @@ func (f *tree) fail(err error) {
 // run launches the program, of which the calling thread stays the parent until over
 // is closed: it waits for nothing, or it would be told of stops that are another's.
 func (f *tree) run(started chan<- int, over <-chan struct{}) {
-	t, err := tracee.Launch(tracee.Spec{Path: f.Path, Args: f.Args, Env: f.Env, Dir: f.Dir, Files: f.Files, Native: true})
+	t, err := tracee.Launch(tracee.Spec{Path: f.Path, Args: f.Args, Env: f.Env, Dir: f.Dir, Files: f.Files, Native: true, FixedAddresses: f.Chaos})
 	if err != nil {
 		f.fail(err)
 		close(started)

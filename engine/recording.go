@@ -139,7 +139,8 @@ type recording struct {
 // start launches the program, or takes over the one that tree has found.
 func (k *recording) start() (*tracee.Task, error) {
 	if k.tree == nil {
-		t, err := tracee.Launch(tracee.Spec{Path: k.Path, Args: k.Args, Env: k.Env, Dir: k.Dir, Files: k.Files})
+		t, err := tracee.Launch(tracee.Spec{Path: k.Path, Args: k.Args, Env: k.Env, Dir: k.Dir, Files: k.Files,
+			FixedAddresses: k.Chaos})
 		if err != nil {
 			return nil, &LaunchError{k.Path, err}
 		}

@@ -18,7 +18,9 @@ import (
 // Chaos: scheduling by dice, to bring out races. All choices come from one
 // generator and are made at events, not by the clock, so that the same seed makes
 // the same choices as long as the outside answers alike; where only time can stop a
-// thread (a quantum without any event) it still does.
+// thread (a quantum without any event) it still does. Where memory is mapped is such
+// an answer, since not every place can have a stub: launch the program with fixed
+// addresses.
 //
 //  1. History is divided into epochs of a random number of turns. In an epoch all
 //     threads are equal and have short turns, or each has a random rank and the
