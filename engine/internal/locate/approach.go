@@ -113,7 +113,6 @@ func (a *approach) loop(ctx context.Context) (*Window, error) {
 		return nil, err
 	}
 	g := a.l.newRig(r)
-	g.inSlice = true
 	g.trail = newTrail(nil)
 	defer g.trail.kill()
 	p := g.point(a.addr)
@@ -290,7 +289,6 @@ func (a *approach) round(ctx context.Context) (*Window, error) {
 		return nil, err
 	}
 	g := a.l.newRig(r)
-	g.inSlice = true
 	g.trail = newTrail(nil)
 	defer func() { g.trail.kill(); r.Kill() }()
 	p := g.point(a.addr)

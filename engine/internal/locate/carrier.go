@@ -14,16 +14,14 @@ import (
 //
 //  1. Stops at the carrier are followed by single steps to the point.
 //  2. While the runner is between the two, the carrier's count is one ahead.
-//  3. A slice that begins between the two executes the point once more; so does a
-//     jump that the sweep into blocks has not seen, when it goes to a boundary
-//     that the carrier's patch covers: that faults (see patch).
-//
-// Slices that end between the two are not accounted for, so carriers serve rigs
-// that stay in one slice.
+//  3. A slice that ends between the two has not executed the point, and one that
+//     begins there executes it once more. So does a jump that the sweep into blocks
+//     has not seen, when it goes to a boundary that the carrier's patch covers: that
+//     faults (see patch).
 
 // carry plans p's stub at a carrier.
 func (g *rig) carry(text *patch.Text, p *point, spec patch.Spec) (bool, error) {
-	if !g.inSlice || len(g.watch) > 0 || p.every || p.match != nil || p.group {
+	if len(g.watch) > 0 || p.every || p.match != nil || p.group {
 		return false, nil
 	}
 	b, i := blockOf(text, p.addr)
@@ -76,21 +74,48 @@ func (g *rig) between(p *point) bool {
 	return p.carried && p.stub.Addr < pc && pc <= p.addr
 }
 
+// ahead is 1 when the point's carrier was executed once more than the point.
+func (g *rig) ahead(p *point) uint64 {
+	if g.held != p && g.between(p) {
+		return 1
+	}
+	return 0
+}
+
 // settle accounts for a slice that begins behind carriers.
 func (g *rig) settle() error {
 	for _, p := range g.points {
-		if p.how != byStub || !g.between(p) {
-			continue
-		}
-		p.base++
-		p.early = true
-		if p.stub.Spec.Limited {
-			if err := g.setLimit(p, p.limit); err != nil {
+		if p.how == byStub && g.between(p) {
+			p.base++
+			p.early = true
+			if err := g.relimit(p); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// leave accounts for a slice that ends behind carriers.
+func (g *rig) leave() error {
+	for _, p := range g.points {
+		p.early = false
+		if p.how == byStub && g.between(p) {
+			p.base--
+			if err := g.relimit(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// relimit adapts the limit of p's stub to p's base.
+func (g *rig) relimit(p *point) error {
+	if !p.stub.Spec.Limited {
+		return nil
+	}
+	return g.setLimit(p, p.limit)
 }
 
 // early returns a point at whose limit the runner arrives without having passed

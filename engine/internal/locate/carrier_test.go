@@ -71,7 +71,6 @@ func TestEveryInstruction(t *testing.T) {
 					}
 					sameState(t, "step to "+c.String(), p, want)
 					g := l.newRig(s)
-					g.inSlice = true
 					g.point(pc).limit = n
 					if err := g.arm(); err != nil {
 						t.Fatal(err)

@@ -381,7 +381,7 @@ func (g *rig) counts() ([]uint64, error) {
 	for _, p := range g.points {
 		n := p.base
 		if p.how == byStub {
-			n += le.Uint64(data[p.stub.CounterAddr-lo:])
+			n += le.Uint64(data[p.stub.CounterAddr-lo:]) - g.ahead(p)
 		}
 		out = append(out, n)
 	}

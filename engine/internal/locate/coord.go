@@ -105,6 +105,15 @@ func stepOne(ctx context.Context, r *replay.Runner) (replay.Stop, error) {
 	return stop, err
 }
 
+// stepOn is stepOne that goes on behind the end of a slice that Breaks.
+func stepOn(ctx context.Context, r *replay.Runner) (replay.Stop, error) {
+	stop, err := r.StepOn(ctx)
+	if err == nil {
+		clean(r)
+	}
+	return stop, err
+}
+
 // forkOf is Fork for a runner that a signal may still be on its way to: the one
 // that interrupted it. The kernel refuses to fork while one is pending.
 func forkOf(r *replay.Runner) (*replay.Runner, error) {

@@ -89,9 +89,10 @@ func (l *Locator) ahead(ctx context.Context, base *replay.Runner, s *state) (m *
 	if err != nil {
 		return nil, 0, err
 	}
+	// The search does not end where the slice Breaks, which s may well be.
 	r := base.With(c)
 	for range aheadSteps {
-		stop, err := stepOne(ctx, r)
+		stop, err := stepOn(ctx, r)
 		if err != nil || stop != replay.Trap {
 			break
 		}
@@ -120,7 +121,6 @@ func (l *Locator) behind(ctx context.Context, base *replay.Runner, s *state, at 
 	}
 	defer r.Kill()
 	g := l.newRig(r)
-	g.inSlice = true
 	p, q := g.point(s.regs.Rip), g.point(at.Addr)
 	q.limit = at.Count
 	if err := g.arm(); err != nil {

@@ -33,7 +33,6 @@ func (l *Locator) advance(ctx context.Context, r *replay.Runner, c Coord) error 
 		return r.Err()
 	}
 	g := l.newRig(r)
-	g.inSlice = true
 	p := g.point(c.Addr)
 	p.limit, p.few = c.Count, c.Count < fewHits
 	if err := g.arm(); err != nil {
@@ -75,7 +74,6 @@ func (l *Locator) Order(ctx context.Context, base *replay.Runner, a, b Coord) (i
 	}
 	defer r.Kill()
 	g := l.newRig(r)
-	g.inSlice = true
 	pa, pb := g.point(a.Addr), g.point(b.Addr)
 	pa.limit, pb.limit = a.Count, b.Count
 	pa.few, pb.few = a.Count < fewHits, b.Count < fewHits
@@ -146,7 +144,6 @@ func (l *Locator) toEnd(ctx context.Context, r *replay.Runner) (Coord, error) {
 	}
 	start := *r.Regs()
 	g := l.newRig(r)
-	g.inSlice = true
 	p := g.point(e.PC)
 	if err := g.arm(); err != nil {
 		return Coord{}, err

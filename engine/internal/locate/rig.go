@@ -107,8 +107,6 @@ type rig struct {
 	// torn: the runner was interrupted at any instruction, even inside a repeated
 	// one, which is no point of a slice.
 	torn bool
-	// inSlice promises that the rig is used inside one slice.
-	inSlice bool
 	// applied is the last event that apply took.
 	applied int64
 	trail   *trail
@@ -372,10 +370,7 @@ func (g *rig) count(p *point) (uint64, error) {
 		return p.base, nil
 	}
 	n, err := p.stub.Count(g.r.Space)
-	if g.held != nil && g.held != p && g.between(p) {
-		n--
-	}
-	return p.base + n, err
+	return p.base + n - g.ahead(p), err
 }
 
 // setLimit changes the count at which run stops at p. Of a stub the point must
@@ -526,10 +521,7 @@ func (g *rig) uninstall() error {
 		if err != nil {
 			return err
 		}
-		if g.held != p && g.between(p) {
-			n--
-		}
-		p.base += n
+		p.base += n - g.ahead(p)
 		p.stub, p.how, p.carried, p.early = nil, unarmed, false, false
 	}
 	for _, w := range g.plan.Undo() {

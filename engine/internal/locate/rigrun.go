@@ -299,15 +299,21 @@ func (g *rig) apply() error {
 	}
 	moved := g.disturbs(e)
 	if moved {
-		if err := g.strip(); err != nil {
-			return err
-		}
+		err = g.strip()
+	} else {
+		err = g.leave()
+	}
+	if err != nil {
+		return err
 	}
 	if err := g.r.Apply(); err != nil {
 		return err
 	}
 	g.applied = g.r.Next - 1
 	if err := enter(g.r); err != nil {
+		return err
+	}
+	if err := g.settle(); err != nil {
 		return err
 	}
 	if moved || len(e.Maps) > 0 && slices.ContainsFunc(g.points, func(p *point) bool { return p.how == unarmed }) {

@@ -188,6 +188,15 @@ func (r *Runner) Step(ctx context.Context) (Stop, error) {
 		r.atEvent = here
 		return AtEvent, err
 	}
+	return r.StepOn(ctx)
+}
+
+// StepOn is Step that, like RunSlice, goes on behind the end of a slice whose next
+// event Breaks: what the thread would have executed had it not been stopped there.
+func (r *Runner) StepOn(ctx context.Context) (Stop, error) {
+	if r.atEvent {
+		return AtEvent, nil
+	}
 	if pc := r.Regs().Rip; r.env.Stubs != nil && len(r.env.Stubs.list) > 0 {
 		if to := r.Physical(pc); to != pc {
 			x := *r.Regs()
