@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"yore/engine/timeline"
 )
 
 // command is an entry of the table. Its run gets what follows the name.
@@ -98,9 +100,13 @@ func init() {
 			short: "Go back to where the selected frame's function was called; N times",
 			run:   (*Debugger).reverseFinish},
 		{name: "run", aliases: []string{"r"}, args: "[ARGS]", short: "Begin a new live run, with new arguments when given",
-			run: func(d *Debugger, _ context.Context, args string) (Outcome, error) { return d.rerun(args, "none") }},
+			run: func(d *Debugger, ctx context.Context, args string) (Outcome, error) {
+				return d.rerun(ctx, args, "none")
+			}},
 		{name: "start", args: "[ARGS]", short: "Begin a new live run and stop at main",
-			run: func(d *Debugger, _ context.Context, args string) (Outcome, error) { return d.rerun(args, "main") }},
+			run: func(d *Debugger, ctx context.Context, args string) (Outcome, error) {
+				return d.rerun(ctx, args, "main")
+			}},
 		{name: "source", args: "FILE", short: "Execute the commands in a file", run: (*Debugger).source},
 		{name: "shell", aliases: []string{"!"}, args: "[COMMAND]", short: "Run a command of the system's shell",
 			run: still(func(d *Debugger, ctx context.Context, args string) error { return d.ui.Shell(ctx, args) })},
@@ -496,14 +502,30 @@ func (d *Debugger) reverseFinish(ctx context.Context, args string) (Outcome, err
 	return out, nil
 }
 
-func (d *Debugger) rerun(args, stop string) (Outcome, error) {
+// rerun asks for a new live run. Where one has only just begun, as a script's first
+// `run` finds it, that one is played from its first instruction instead, with the
+// breakpoints that there are now.
+func (d *Debugger) rerun(ctx context.Context, args, stop string) (Outcome, error) {
+	if d.fresh && args == "" && stop == "main" {
+		return Outcome{}, d.back.ShowStop(ctx)
+	}
+	if d.fresh && args == "" {
+		if _, err := d.arrive(ctx, d.toPosition(timeline.Position{})); err != nil {
+			return Outcome{}, err
+		}
+		return d.back.Console(ctx, "continue")
+	}
 	if !d.opts.CanRerun {
 		return Outcome{}, errors.New("run: this is a recording, not a live program; `restart` goes to its start")
 	}
 	if !d.ui.Confirm("Begin a new live run? The history of this one is given up.") {
 		return Outcome{}, nil
 	}
-	return Outcome{}, &RerunError{Args: args, Changed: args != "", StopAt: stop}
+	again := &RerunError{Args: args, Changed: args != "", StopAt: stop}
+	if k, ok := d.back.(Keeper); ok {
+		again.Breakpoints = k.SavedBreakpoints()
+	}
+	return Outcome{}, again
 }
 
 // source executes a file's commands, each as if typed. Options and Python files
@@ -533,7 +555,8 @@ func (d *Debugger) source(ctx context.Context, args string) (Outcome, error) {
 // that fails. name is for errors.
 func (d *Debugger) ExecuteText(ctx context.Context, name, text string) error {
 	var block *Block
-	for i, line := range strings.Split(text, "\n") {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
 		line = strings.TrimSuffix(line, "\r")
 		var err error
 		switch {
@@ -548,7 +571,12 @@ func (d *Debugger) ExecuteText(ctx context.Context, name, text string) error {
 			}
 		}
 		if err != nil {
-			if errors.Is(err, ErrQuit) || errors.As(err, new(*RerunError)) {
+			var again *RerunError
+			if errors.As(err, &again) {
+				again.Rest += strings.Join(lines[i+1:], "\n") + "\n"
+				return err
+			}
+			if errors.Is(err, ErrQuit) {
 				return err
 			}
 			return fmt.Errorf("%s:%d: %w", name, i+1, err)
@@ -563,6 +591,12 @@ func (d *Debugger) ExecuteText(ctx context.Context, name, text string) error {
 // StopAt runs to where a session begins: main, entry (the first instruction)
 // or none (run on).
 func (d *Debugger) StopAt(ctx context.Context, where string) error {
+	err := d.stopAt(ctx, where)
+	d.fresh = err == nil && where != "none"
+	return err
+}
+
+func (d *Debugger) stopAt(ctx context.Context, where string) error {
 	switch where {
 	case "entry":
 		return d.back.ShowStop(ctx)

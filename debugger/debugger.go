@@ -28,6 +28,10 @@ type RerunError struct {
 	Args    string // as typed; "" means the same as before
 	Changed bool   // Args were given
 	StopAt  string // main or none
+	// Breakpoints are to be made again in the new run (Rearm).
+	Breakpoints []SavedBreakpoint
+	// Rest is what the script that said it has left to be executed, lines.
+	Rest string
 }
 
 func (e *RerunError) Error() string { return "run again" }
@@ -57,6 +61,7 @@ type Debugger struct {
 	bookmarks map[string]bookmark
 	exact     map[string]bool // words that are the backend's, as found out
 	depth     int             // of Execute, through `source`
+	fresh     bool            // nothing has moved since StopAt
 	inCall    bool            // the last command left a function called by an expression unfinished
 	edited    bool            // the person has changed the past since the last command
 	moves     int64           // commands that moved the program
@@ -155,6 +160,7 @@ func (d *Debugger) top(ctx context.Context, line string, f func(context.Context)
 	out, err := f(ctx)
 	d.inCall = out.InCall
 	if out.Moved {
+		d.fresh = false
 		d.moved(out)
 		// The stop is recorded even when the command was cancelled or failed.
 		ctx := context.WithoutCancel(ctx)

@@ -116,6 +116,9 @@ func TestRerun(t *testing.T) {
 	if err := d.Execute(t.Context(), "r"); err != nil {
 		t.Fatalf("run after a no: %v", err)
 	}
+	if err := d.ExecuteText(t.Context(), "f", "next\nrun\nprint 1\nprint 2"); !errors.As(err, &re) || re.Rest != "print 1\nprint 2\n" {
+		t.Fatalf("run in a script: %v, left %q", err, re.Rest)
+	}
 	d.opts.CanRerun = false
 	if err := d.Execute(t.Context(), "run"); err == nil || errors.As(err, &re) {
 		t.Fatalf("run on a recording: %v", err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,6 +154,28 @@ func (d *Debugger) restoreBreakpoints(ctx context.Context, list []SavedBreakpoin
 	if commands > 0 {
 		d.printf("The commands of %d breakpoints are not taken over: they would be executed here.\n", commands)
 	}
+}
+
+// Rearm makes the breakpoints of an earlier run of the same program again, with
+// their commands. One that cannot be made is said, and is no error.
+func (d *Debugger) Rearm(ctx context.Context, list []SavedBreakpoint) error {
+	k, ok := d.back.(Keeper)
+	if !ok {
+		return nil
+	}
+	for _, b := range list {
+		err := k.RestoreBreakpoint(ctx, b)
+		if err == nil && len(b.Commands) > 0 {
+			_, err = d.back.Script(ctx, slices.Concat([]string{"commands"}, b.Commands, []string{"end"}))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			d.printf("Not kept: %s %s (%v).\n", printable(b.Kind), printable(b.Where), err)
+		}
+	}
+	return nil
 }
 
 // known reads a position of this history.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -99,9 +100,9 @@ func (r *runner) check() error {
 
 // run debugs p, and again as often as the person says `run`.
 func (r *runner) run(p live.Program) error {
-	stopAt, steps := r.stopAt, r.prompt.Commands.steps()
+	at := start{stopAt: r.stopAt, steps: r.prompt.Commands.steps(), script: bufio.NewReader(os.Stdin)}
 	for {
-		ended, err := r.once(p, stopAt, steps)
+		ended, err := r.once(p, &at)
 		var again *debugger.RerunError
 		switch {
 		case errors.As(err, &again):
@@ -110,7 +111,7 @@ func (r *runner) run(p live.Program) error {
 					fmt.Fprintf(os.Stderr, "%v\n", err)
 				}
 			}
-			stopAt, steps = again.StopAt, nil
+			at.stopAt, at.breakpoints = again.StopAt, again.Breakpoints
 			continue
 		case errors.Is(err, repl.ErrFailed):
 			return exited(exitFailed)
@@ -123,9 +124,17 @@ func (r *runner) run(p live.Program) error {
 	}
 }
 
+// start is what a live run begins with.
+type start struct {
+	stopAt      string
+	breakpoints []debugger.SavedBreakpoint // of the run before
+	steps       []repl.Step                // of the command line, those not yet executed
+	script      *bufio.Reader              // what is piped in
+}
+
 // once is one live run. It returns the program's exit status, as a shell would
 // give it.
-func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status int, err error) {
+func (r *runner) once(p live.Program, at *start) (status int, err error) {
 	var open closers
 	defer open.close()
 	ctx, release := untilTerminated(open.close)
@@ -136,9 +145,9 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 	}
 	open.add(func() { s.Close() })
 	target := &live.Target{Session: s}
-	const begin = "\x00begin"
+	const first = "\x00begin"
 	prompt := repl.New(repl.Options{
-		Steps: append([]repl.Step{{Line: begin}}, steps...),
+		Steps: append([]repl.Step{{Line: first}}, at.steps...), Script: at.script,
 		Batch: r.prompt.Batch, Terminal: s.Terminal(), Live: target.Live,
 		HistoryFile: repl.DefaultHistory(os.Getenv),
 	})
@@ -149,7 +158,7 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 	}
 	open.add(end)
 	d, err := debugger.New(ctx, back, session.New(s), prompt, debugger.Options{
-		CanRerun: !r.prompt.Batch,
+		CanRerun: true,
 		Pack:     packLive(s, p),
 		OnQuit:   func(ui debugger.UI) bool { return mayQuit(ui, s) },
 	})
@@ -160,8 +169,19 @@ func (r *runner) once(p live.Program, stopAt string, steps []repl.Step) (status 
 	if note != "" {
 		prompt.Print(note)
 	}
-	err = prompt.Run(ctx, &beginning{d, begin, func(ctx context.Context) error { return d.StopAt(ctx, stopAt) }})
+	err = prompt.Run(ctx, &beginning{d, first, func(ctx context.Context) error {
+		return begin(ctx, d, at.breakpoints, at.stopAt)
+	}})
+	at.steps = prompt.Rest()
 	return statusAfter(s), err
+}
+
+// begin makes the breakpoints of the run before and goes to where the session begins.
+func begin(ctx context.Context, d *debugger.Debugger, kept []debugger.SavedBreakpoint, stopAt string) error {
+	if err := d.Rearm(ctx, kept); err != nil {
+		return err
+	}
+	return d.StopAt(ctx, stopAt)
 }
 
 // beginning is a Debugger whose first command, which nobody can type, is ours.

@@ -110,8 +110,9 @@ func (r *screener) run(t target) error {
 	if t.Recording == "" {
 		p = r.session.program(t)
 	}
+	var kept []debugger.SavedBreakpoint
 	for {
-		err := r.once(t, p, stopAt)
+		err := r.once(t, p, stopAt, kept)
 		var again *debugger.RerunError
 		if !errors.As(err, &again) {
 			return err
@@ -121,12 +122,12 @@ func (r *screener) run(t target) error {
 				fmt.Fprintf(os.Stderr, "%v\n", err)
 			}
 		}
-		stopAt = again.StopAt
+		stopAt, kept = again.StopAt, again.Breakpoints
 	}
 }
 
 // once shows the target until the front-end is left.
-func (r *screener) once(t target, p live.Program, stopAt string) error {
+func (r *screener) once(t target, p live.Program, stopAt string, kept []debugger.SavedBreakpoint) error {
 	var open, outer closers
 	outer.add(open.close)
 	// The terminal is restored before anything else ends.
@@ -143,7 +144,7 @@ func (r *screener) once(t target, p live.Program, stopAt string) error {
 			if t.Recording != "" {
 				return r.openRecording(ctx, life, &open, ui, t.Recording)
 			}
-			return r.openProgram(ctx, life, &open, ui, p, stopAt)
+			return r.openProgram(ctx, life, &open, ui, p, stopAt, kept)
 		},
 	}
 	if o.Live {
@@ -178,7 +179,7 @@ func (r *screener) openRecording(ctx, life context.Context, open *closers, ui *t
 	return out, nil
 }
 
-func (r *screener) openProgram(ctx, life context.Context, open *closers, ui *tui.Bridge, p live.Program, stopAt string) (*tui.Session, error) {
+func (r *screener) openProgram(ctx, life context.Context, open *closers, ui *tui.Bridge, p live.Program, stopAt string, kept []debugger.SavedBreakpoint) (*tui.Session, error) {
 	s, err := launch(ctx, p, [3]*os.File{})
 	if err != nil {
 		return nil, err
@@ -193,7 +194,7 @@ func (r *screener) openProgram(ctx, life context.Context, open *closers, ui *tui
 	}
 	out.Terminal = s.Terminal()
 	d := out.Debugger.(*debugger.Debugger)
-	out.Begin = func(ctx context.Context) error { return d.StopAt(ctx, stopAt) }
+	out.Begin = func(ctx context.Context) error { return begin(ctx, d, kept, stopAt) }
 	return out, nil
 }
 

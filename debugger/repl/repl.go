@@ -17,17 +17,21 @@ import (
 	"yore/debugger"
 )
 
-// Step is a command given on yore's command line: one line (-ex) or a file (-x).
+// Step is a command given on yore's command line: one line (-ex), a file (-x), or
+// what is left of a file, Text.
 type Step struct {
 	Line string
 	File string
+	Text string
 }
 
 // Options of a REPL. The zero value reads the standard streams.
 type Options struct {
 	Prompt string // "" is "(yore) "
 	Steps  []Step // executed first, in order
-	Batch  bool   // end after Steps; the first that fails ends it
+	// Script, when set, is read in Stdin's place where no person types.
+	Script *bufio.Reader
+	Batch  bool // end after Steps; the first that fails ends it
 
 	Stdin          *os.File
 	Stdout, Stderr *os.File
@@ -65,6 +69,7 @@ type REPL struct {
 	opts        Options
 	interactive bool // a person types: a terminal on both sides
 	session     Session
+	rest        []Step // those that a wish for a new run has left
 
 	mu       sync.Mutex // guards printing
 	raw      bool       // the terminal does not translate newlines
@@ -136,8 +141,13 @@ func (r *REPL) Run(ctx context.Context, s Session) error {
 			}
 		}
 	}()
-	for _, step := range r.opts.Steps {
+	for i, step := range r.opts.Steps {
 		if err := r.step(ctx, step); err != nil {
+			r.rest = r.opts.Steps[i+1:]
+			var again *debugger.RerunError
+			if errors.As(err, &again) && again.Rest != "" {
+				r.rest = append([]Step{{File: step.File, Text: again.Rest}}, r.rest...)
+			}
 			if done, err := r.ends(err); done {
 				return err
 			}
@@ -152,15 +162,22 @@ func (r *REPL) Run(ctx context.Context, s Session) error {
 	case r.interactive:
 		return r.converse(ctx)
 	}
-	return r.script(ctx, r.opts.Stdin)
+	return r.script(ctx)
 }
+
+// Rest returns the steps that Run had still to execute when it returned a wish for
+// a new run.
+func (r *REPL) Rest() []Step { return r.rest }
 
 // step executes a step of the command line.
 func (r *REPL) step(ctx context.Context, s Step) error {
-	if s.File == "" {
+	if s.File == "" && s.Text == "" {
 		return r.execute(ctx, func(ctx context.Context) error { return r.session.Execute(ctx, s.Line) })
 	}
-	text, err := os.ReadFile(s.File)
+	text, err := []byte(s.Text), error(nil)
+	if s.Text == "" {
+		text, err = os.ReadFile(s.File)
+	}
 	if err != nil {
 		return r.execute(ctx, func(context.Context) error { return err })
 	}
@@ -239,12 +256,21 @@ func (r *REPL) converse(ctx context.Context) error {
 }
 
 // script is the loop without a person. Errors are printed and do not end it.
-func (r *REPL) script(ctx context.Context, in io.Reader) error {
-	sc := bufio.NewScanner(in)
-	sc.Buffer(nil, 1<<20)
+func (r *REPL) script(ctx context.Context) error {
+	in := r.opts.Script
+	if in == nil {
+		in = bufio.NewReader(r.opts.Stdin)
+	}
 	var block *debugger.Block
-	for sc.Scan() {
-		line := sc.Text()
+	for {
+		line, err := in.ReadString('\n')
+		if line == "" && err == io.EOF {
+			break
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		run := func(ctx context.Context) error { return r.session.Execute(ctx, line) }
 		if block != nil {
 			if !block.Add(line) {
@@ -271,7 +297,7 @@ func (r *REPL) script(ctx context.Context, in io.Reader) error {
 	if block != nil {
 		r.fail(fmt.Errorf("%s has no `end`", block.Lines()[0]))
 	}
-	return sc.Err()
+	return nil
 }
 
 // execute runs one command with ^C, progress and the program's terminal, and
