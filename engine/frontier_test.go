@@ -196,3 +196,42 @@ type state2 struct {
 	state
 	value, pc uint64
 }
+
+// TestPendingFault keeps a checkpoint at each fault that is pending at the
+// frontier, for which the program executes system calls of ours: the handler gets
+// the fault all the same.
+func TestPendingFault(t *testing.T) {
+	const sigsegv = 11
+	w := frontier(t, "sig_segv")
+	for i := range 6 {
+		st := w.resume(gdbserver.Resume{})
+		w.want(st, timeline.Signal)
+		if st.Signal != sigsegv {
+			t.Fatalf("signal %d at fault %d", st.Signal, i)
+		}
+		w.state()
+	}
+	w.want(w.resume(gdbserver.Resume{}), timeline.HistoryEnd)
+	if e := w.s.Ended(); e == nil || e.Signaled || e.Code != 0 {
+		t.Errorf("ended %+v", e)
+	}
+}
+
+// TestNoRoomForFrame goes back from, and again to, the death of a program whose
+// handler the kernel cannot call.
+func TestNoRoomForFrame(t *testing.T) {
+	w := frontier(t, "sig_noroom")
+	w.want(w.resume(gdbserver.Resume{}), timeline.Signal)
+	at := w.state()
+	for range 2 {
+		w.want(w.resume(gdbserver.Resume{}), timeline.HistoryEnd)
+		if e := w.s.Ended(); e == nil || !e.Signaled || e.Code != 11 {
+			t.Fatalf("ended %+v", e)
+		}
+		w.want(w.back(gdbserver.Continue), timeline.HistoryBegin)
+		w.want(w.resume(gdbserver.Resume{}), timeline.Signal)
+		if now := w.state(); now.hash != at.hash {
+			t.Fatalf("shown at %s, before at %s: %s", now.where, at.where, w.differ(at, now))
+		}
+	}
+}

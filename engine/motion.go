@@ -328,14 +328,26 @@ func (s *Session) signalAhead(from int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		switch e.Kind {
-		case trace.Signal, trace.Fault, trace.End:
-			if e.Sig != 0 && s.stopFor(int(e.Sig)) {
-				return i, nil
-			}
+		if s.announced(i, e) {
+			return i, nil
 		}
 	}
 	return 0, nil
+}
+
+// announced reports whether event i, which is e, delivers a signal that the debugger
+// wants to see. A fault that ends the program is two events, and one signal.
+func (s *Session) announced(i int64, e *trace.Event) bool {
+	switch e.Kind {
+	case trace.Signal, trace.Fault:
+	case trace.End:
+		if before, err := s.log.At(i - 1); err == nil && before.Kind == trace.Fault {
+			return false
+		}
+	default:
+		return false
+	}
+	return e.Sig != 0 && s.stopFor(int(e.Sig))
 }
 
 // replayForward continues through recorded history, to the start of slice upto if
@@ -484,7 +496,7 @@ func (s *Session) stepPast(ctx context.Context, tid int) (stop timeline.Stop, do
 		if err != nil {
 			return stop, false, err
 		}
-		if e.Sig != 0 && s.stopFor(int(e.Sig)) && s.here.signal != r.Next {
+		if s.announced(r.Next, e) && s.here.signal != r.Next {
 			p.thread, p.signal = int(e.TID), r.Next
 			s.moved(p)
 			return timeline.Stop{Reason: timeline.Signal, Thread: p.thread, Signal: int(e.Sig)}, true, nil

@@ -34,7 +34,7 @@ const (
 type pendingSignal struct {
 	sig     tracee.Signal
 	sync    bool
-	inStop  bool // the task is at the signal-delivery stop
+	inStop  bool // it came in a signal-delivery stop, see Recorder.inDelivery
 	deliver int  // what to deliver, 0 for nothing
 }
 
@@ -261,7 +261,7 @@ func (r *Recorder) act(t *Thread, p *pendingSignal) error {
 			return err
 		}
 		if f != handled || mask>>(p.sig.No-1)&1 != 0 {
-			return r.fault(t, p)
+			return r.fault(t, &p.sig, p.sig.No)
 		}
 	}
 	switch f {
@@ -279,7 +279,7 @@ func (r *Recorder) act(t *Thread, p *pendingSignal) error {
 	if p.sync {
 		kind = trace.Fault
 	}
-	if !p.inStop {
+	if !p.inStop || !r.inDelivery(t, &p.sig) {
 		if err := r.raise(t, &p.sig); err != nil {
 			return err
 		}
@@ -287,17 +287,25 @@ func (r *Recorder) act(t *Thread, p *pendingSignal) error {
 	return r.handler(t, p.sig, kind)
 }
 
-// fault logs a synchronous signal without a handler, which ends the program.
-func (r *Recorder) fault(t *Thread, p *pendingSignal) error {
+// inDelivery reports whether t is still at the delivery stop of s: system calls
+// that it was made to execute there, for a checkpoint, have led it out of it.
+func (r *Recorder) inDelivery(t *Thread, s *tracee.Signal) bool {
+	var info ptrace.Siginfo
+	return ptrace.GetSiginfo(t.TID, &info) == nil && info == s.Info
+}
+
+// fault logs a synchronous signal that runs no handler: the program ends, by signal
+// by.
+func (r *Recorder) fault(t *Thread, s *tracee.Signal, by int) error {
 	x := *t.Regs()
 	x.Orig_rax = ^uint64(0)
-	e := &trace.Event{Kind: trace.Fault, TID: int32(t.ID), NR: -1, Sig: int32(p.sig.No), Info: p.sig.Info[:], PC: x.Rip, SP: x.Rsp}
+	e := &trace.Event{Kind: trace.Fault, TID: int32(t.ID), NR: -1, Sig: int32(s.No), Info: s.Info[:], PC: x.Rip, SP: x.Rsp}
 	e.Regs, e.Writes = &x, t.undone
 	t.undone = nil
 	if err := r.append(e); err != nil {
 		return err
 	}
-	return r.end(t, p.sig.No)
+	return r.end(t, by)
 }
 
 // raise brings t, in user mode, to the delivery stop of a held signal.
@@ -353,7 +361,11 @@ func (r *Recorder) handler(t *Thread, s tracee.Signal, kind trace.Kind) error {
 		return err
 	}
 	if st.IsSignal() && st.Signal() == int(unix.SIGSEGV) {
-		return r.end(t, int(unix.SIGSEGV)) // no room for the frame
+		// There is no room for the frame.
+		if kind == trace.Fault {
+			return r.fault(t, &s, int(unix.SIGSEGV))
+		}
+		return r.end(t, int(unix.SIGSEGV))
 	}
 	x := *t.Regs()
 	if !st.IsTrap() || x.Rip != r.actions[s.No].handler {
