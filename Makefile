@@ -33,7 +33,7 @@ check: ## gofmt, vet, the import rule, the modules' checksums, the scripts' synt
 	$(GO) vet ./...
 	$(GO) test -count=1 -run '^TestImportRule' ./cmd/yore
 	$(GO) mod verify
-	@for s in scripts/setup scripts/test scripts/demo scripts/fuzz .ci/run; do bash -n $$s || exit 1; done
+	@for s in scripts/setup scripts/test scripts/demo scripts/fuzz scripts/names .ci/run; do bash -n $$s || exit 1; done
 
 bench: build ## the speed table: what was asked, what was measured (RUNS=5, ROWS=regexp)
 	@scripts/setup

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,7 @@ import (
 
 // Started under the name dlv, yore is what editors' Go extensions look for: it
 // answers `dlv dap` with an adapter that steps back, in the modes debug, test, exec
-// and replay, and `dlv version`. Everything else is said to be Delve's own.
+// and replay, and `dlv version`. Everything else is left to the next dlv on PATH.
 
 // delveVersion is the version of Delve in go.mod, which a test holds.
 const delveVersion = "1.27.2"
@@ -30,10 +31,11 @@ func runAsDelve(args []string) int {
 }
 
 func asDelve(args []string, stdout io.Writer) error {
-	if len(args) == 0 {
-		return usagef("dlv: this is yore in Delve's place; it knows `dlv dap` and `dlv version`")
+	first := ""
+	if len(args) > 0 {
+		first = args[0]
 	}
-	switch args[0] {
+	switch first {
 	case "version", "--version":
 		fmt.Fprintf(stdout, "Delve Debugger\nVersion: %s\nBuild: %s\n", delveVersion, versionLine())
 		return nil
@@ -44,7 +46,28 @@ func asDelve(args []string, stdout io.Writer) error {
 		}
 		return o.serve(stdout)
 	}
-	return usagef("dlv %s: this is yore in Delve's place; it knows `dlv dap` and `dlv version`", args[0])
+	if next := behindUs(os.Getenv("PATH"), "dlv"); next != "" {
+		return withStatus(exitMachine, fmt.Errorf("%s: %w", next, unix.Exec(next, append([]string{"dlv"}, args...), os.Environ())))
+	}
+	return usagef("%s: this is yore in Delve's place; it knows `dlv dap` and `dlv version`, and there is no other dlv on PATH",
+		strings.TrimSpace("dlv "+first))
+}
+
+// behindUs is the first program of that name on path that is not this one, ""
+// when there is none.
+func behindUs(path, name string) string {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return ""
+	}
+	for _, dir := range filepath.SplitList(path) {
+		p := filepath.Join(dir, name)
+		st, err := os.Stat(p)
+		if err == nil && filepath.IsAbs(p) && st.Mode().IsRegular() && !os.SameFile(st, self) && unix.Access(p, unix.X_OK) == nil {
+			return p
+		}
+	}
+	return ""
 }
 
 // delveFlags are the flags of `dlv dap` that mean something here.

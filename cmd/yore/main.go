@@ -6,8 +6,11 @@ import (
 )
 
 func main() {
-	if filepath.Base(os.Args[0]) == "dlv" {
+	switch filepath.Base(os.Args[0]) {
+	case "dlv":
 		os.Exit(runAsDelve(os.Args[1:]))
+	case "rr":
+		os.Exit(runAsRR(os.Args[1:]))
 	}
 	os.Exit(run(os.Args[1:]))
 }

@@ -18,9 +18,9 @@ import (
 	"yore/testprogs"
 )
 
-// The scripts of testdata/script run this test binary as `yore`, or as `dlv`.
+// The scripts of testdata/script run this test binary as `yore`, `dlv` or `rr`.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"yore": main, "dlv": main})
+	testscript.Main(m, map[string]func(){"yore": main, "dlv": main, "rr": main})
 }
 
 func TestScripts(t *testing.T) {

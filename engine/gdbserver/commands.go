@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // This file answers packets other than queries and motions. handle is the
@@ -28,6 +29,13 @@ var errNoThread = errors.New("no such thread")
 func (c *client) handle(p []byte) ([]byte, error) {
 	if len(p) == 0 {
 		return empty, nil
+	}
+	if c.opts.RR != nil {
+		answer, done, meant := c.asRR(p)
+		if done {
+			return answer, nil
+		}
+		p = meant
 	}
 	rest := p[1:]
 	switch p[0] {
@@ -95,12 +103,16 @@ func (c *client) failure(err error) []byte {
 	if !c.errorText {
 		return e01
 	}
-	text := []byte("E.")
-	for _, b := range []byte(err.Error()) {
-		if b < 0x20 || b >= 0x7f || b == '#' || b == '$' || b == '}' || b == '*' {
-			b = ' '
+	return append([]byte("E."), errorLine(err)...)
+}
+
+// errorLine is an error's text without what means something in a packet.
+func errorLine(err error) []byte {
+	text := []byte(err.Error())
+	for i, b := range text {
+		if b < 0x20 || b >= 0x7f || strings.IndexByte("#$}{*", b) >= 0 {
+			text[i] = ' '
 		}
-		text = append(text, b)
 	}
 	return text
 }
@@ -321,9 +333,9 @@ func (c *client) readMemory(p []byte, binary bool) []byte {
 	}
 	buf := make([]byte, min(n, (MaxPacket-1)/2))
 	got, err := c.target.ReadMemory(addr, buf)
-	if got <= 0 {
+	if got <= 0 || c.opts.RR != nil && got < len(buf) {
 		if err == nil {
-			err = fmt.Errorf("no memory at %#x", addr)
+			err = fmt.Errorf("no memory at %#x", addr+uint64(max(got, 0)))
 		}
 		return c.failure(err)
 	}

@@ -28,6 +28,7 @@
 //	server.go               connections, the two goroutines
 //	commands.go, query.go   answers
 //	motion.go               moving, and stop replies
+//	rr.go                   Delve's dialect for an rr
 //	tls.go                  addresses of thread-local variables
 //	dialogue.go             verbs that ask gdb
 //	script.go, yore.py      the verbs as gdb's commands

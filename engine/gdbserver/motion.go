@@ -59,6 +59,10 @@ func (c *client) stepThread() int {
 // move resumes the target and returns the stop reply.
 func (c *client) move(r Resume) []byte {
 	c.threadsXML = ""
+	if c.restarted {
+		c.restarted = false
+		return c.status()
+	}
 	ctx := c.begin(true)
 	stop, err := c.target.Resume(ctx, r)
 	if err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil && c.ctx.Err() == nil {
@@ -73,12 +77,15 @@ func (c *client) move(r Resume) []byte {
 		c.report(endText(stop.Ended))
 	}
 	c.end(err == nil && stop.Reason == timeline.Interrupted)
+	if stop.Thread <= 0 {
+		stop.Thread = c.target.Current()
+	}
+	if c.opts.RR != nil {
+		return c.rrMoved(r, stop, err)
+	}
 	if err != nil {
 		// Signal 0 makes gdb stop whatever it was in the middle of.
 		return c.stopReply(0, c.target.Current(), "")
-	}
-	if stop.Thread <= 0 {
-		stop.Thread = c.target.Current()
 	}
 	return c.stopped(stop)
 }

@@ -34,6 +34,8 @@ type Options struct {
 	// above gdb: the server then says there what the protocol cannot, such as
 	// how the program ended.
 	Console bool
+	// RR, when set, has the server speak as an rr does to Delve (rr.go).
+	RR RR
 }
 
 // ErrKilled is what Serve returns when gdb asked to kill the program. The
@@ -118,6 +120,7 @@ type client struct {
 	selected   int  // thread that the person looks at, if told; 0 not told
 	asked      int  // the only thread asked about since the stop; 0 none, -1 several
 	killed     bool
+	restarted  bool  // the next resume is answered at once (rr.go)
 	serial     int   // of the answers to the script
 	flow       *flow // of the script's last command, if suspended
 	regs       *registerSet

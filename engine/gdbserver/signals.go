@@ -36,6 +36,7 @@ var gdbOfLinux = [32]int{
 const (
 	gdbSigInt     = 2
 	gdbSigTrap    = 5
+	gdbSigKill    = 9
 	gdbSigUnknown = 143
 	// gdb's real-time signals: 33 to 63 are 45…75, 32 is 77, 64 to 127 are
 	// 78…141.

@@ -101,7 +101,7 @@ func perf(o Options) Finding {
 	s := readTrim(filepath.Join(o.Proc, "sys/kernel/perf_event_paranoid"))
 	if v, err := strconv.Atoi(s); err == nil && v > 1 {
 		return Finding{"perf", Note, "perf_event_paranoid is " + s + "; yore needs no counters, but dlv replay refuses above 1",
-			"for dlv replay, as root: sysctl kernel.perf_event_paranoid=1"}
+			"for dlv replay, as root: sysctl kernel.perf_event_paranoid=1; or without root the line for it in the README"}
 	}
 	return Finding{"perf", OK, "yore needs no performance counters", ""}
 }

@@ -32,12 +32,9 @@ const logVariable = "YORE_PACKET_LOG"
 // "" for a socket in a directory of its own that only this user can enter.
 func Serve(ctx context.Context, target gdbserver.Target, address string, opts gdbserver.Options) (*Endpoint, error) {
 	e := &Endpoint{done: make(chan struct{})}
-	if name := os.Getenv(logVariable); name != "" && opts.Log == nil {
-		f, err := os.Create(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", logVariable, err)
-		}
-		opts.Log = &timed{f, time.Now()} // open until yore ends
+	opts, err := withLog(opts)
+	if err != nil {
+		return nil, err
 	}
 	l, err := e.listen(address)
 	if err != nil {
@@ -49,6 +46,43 @@ func Serve(ctx context.Context, target gdbserver.Target, address string, opts gd
 		e.err = gdbserver.New(target, opts).ServeListener(ctx, l)
 	}()
 	return e, nil
+}
+
+// ServeOne answers the first that connects to l, until it is gone.
+func ServeOne(ctx context.Context, target gdbserver.Target, l net.Listener, opts gdbserver.Options) error {
+	defer l.Close()
+	opts, err := withLog(opts)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	conn, err := l.Accept()
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("accept: %w", err)
+	}
+	err = gdbserver.New(target, opts).Serve(ctx, conn)
+	if errors.Is(err, gdbserver.ErrKilled) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// withLog has packets go to the file that the environment names.
+func withLog(opts gdbserver.Options) (gdbserver.Options, error) {
+	name := os.Getenv(logVariable)
+	if name == "" || opts.Log != nil {
+		return opts, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return opts, fmt.Errorf("%s: %w", logVariable, err)
+	}
+	opts.Log = &timed{f, time.Now()} // open until yore ends
+	return opts, nil
 }
 
 func (e *Endpoint) listen(address string) (net.Listener, error) {
