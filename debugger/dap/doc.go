@@ -16,9 +16,9 @@
 //
 // # Order
 //
-// initialize is answered first, then come launch, the `initialized` event and the
-// launch's response, since breakpoints need the program's symbols; then the client
-// configures, ends that by configurationDone, and the program runs. A request that
+// initialize is answered first; launch is answered when the program is there, and
+// then comes the `initialized` event, since breakpoints need the program's symbols;
+// the client configures, ends that by configurationDone, and the program runs. A request that
 // is out of order or not understood gets an error response. The response of a
 // motion precedes its `stopped` event. What the program wrote before a stop is
 // sent before it.

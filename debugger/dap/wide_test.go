@@ -159,6 +159,10 @@ func TestValues(t *testing.T) {
 		t.Errorf("a page of the stack: %v", st)
 	}
 	st = c.ask("stackTrace", dict{"threadId": 1, "startFrame": 1, "levels": 1})
+	beyond := c.ask("stackTrace", dict{"threadId": 1, "startFrame": num(st["totalFrames"]), "levels": 19})
+	if len(beyond["stackFrames"].([]any)) != 0 || beyond["totalFrames"] != st["totalFrames"] {
+		t.Errorf("a page behind the stack's end: %v", beyond)
+	}
 	caller := at(st, "stackFrames", 0).(dict)
 	if caller["name"] != "main" {
 		t.Errorf("the caller: %v", caller)

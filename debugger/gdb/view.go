@@ -42,6 +42,16 @@ func (g *Backend) Stack(ctx context.Context, task, first, n int) (frames []debug
 		// Unwinding is what takes time, so the depth is looked for only as far as a
 		// front-end needs it: one further page.
 		thread := threadOption(task)
+		if first > 0 {
+			// gdb refuses to begin behind the last frame.
+			_, res, err := g.capture(ctx, fmt.Sprintf("-stack-info-depth %s%d", thread, first+1))
+			if err != nil {
+				return err
+			}
+			if total = number(res.Fields.Text("depth")); total <= first {
+				return nil
+			}
+		}
 		bounds, look := "", 0
 		if n > 0 {
 			bounds = fmt.Sprintf("%d %d", first, first+n-1)
