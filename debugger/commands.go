@@ -48,7 +48,8 @@ func init() {
 			run:  still(func(d *Debugger, ctx context.Context, _ string) error { return d.when(ctx) })},
 		{name: "goto", args: "PLACE", short: "Go to a point of history",
 			long: "PLACE is a position as `when` prints it, the name of a bookmark or checkpoint, start, end,\n" +
-				"a part of history such as 37%, or a time since the start such as 12.5s.",
+				"a part of history such as 37%, a time since the start such as 12.5s, or output REGEX: just after the\n" +
+				"first line of the program's output that matches, see `output`.",
 			run: func(d *Debugger, ctx context.Context, args string) (Outcome, error) {
 				s, err := d.destination(args)
 				if err != nil {
@@ -218,7 +219,7 @@ func (d *Debugger) Complete(ctx context.Context, line string) []string {
 		}
 	}
 	if strings.HasPrefix(typed, "goto ") {
-		for _, p := range append([]string{"start", "end"}, d.placeNames()...) {
+		for _, p := range append([]string{"start", "end", "output "}, d.placeNames()...) {
 			add("goto " + p)
 		}
 		return out

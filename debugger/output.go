@@ -17,11 +17,13 @@ type Scribe interface {
 	OutputLines(ctx context.Context, re *regexp.Regexp, fn func(trace.OutputLine) bool) error
 }
 
+var errNoOutput = errors.New("this history does not keep the program's output")
+
 // output lists the program's output lines with the positions just after them.
 func (d *Debugger) output(ctx context.Context, pattern string) error {
 	s, ok := d.tl.(Scribe)
 	if !ok {
-		return errors.New("this history does not keep the program's output")
+		return errNoOutput
 	}
 	var re *regexp.Regexp
 	if pattern != "" {

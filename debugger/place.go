@@ -3,11 +3,13 @@ package debugger
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"yore/engine/timeline"
+	"yore/engine/trace"
 )
 
 // seek moves the timeline; it is called while the backend waits for the answer
@@ -18,7 +20,7 @@ type seek func(context.Context) (timeline.Stop, error)
 func (d *Debugger) destination(arg string) (seek, error) {
 	switch arg {
 	case "":
-		return nil, fmt.Errorf("goto needs a place: a position as `when` prints it, a bookmark, start, end, 37%%, 12.5s")
+		return nil, fmt.Errorf("goto needs a place: a position as `when` prints it, a bookmark, start, end, 37%%, 12.5s, output REGEX")
 	case "start":
 		return d.toPosition(timeline.Start), nil
 	case "end":
@@ -26,6 +28,9 @@ func (d *Debugger) destination(arg string) (seek, error) {
 	}
 	if b, ok := d.bookmarks[arg]; ok {
 		return d.toMark(b.mark), nil
+	}
+	if pattern, ok := strings.CutPrefix(arg, "output "); ok {
+		return d.toOutput(strings.TrimSpace(pattern))
 	}
 	if s, ok := strings.CutSuffix(arg, "%"); ok {
 		f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
@@ -77,6 +82,32 @@ func (d *Debugger) toEnd() seek {
 		return d.toPosition(timeline.Position{Event: d.tl.Events()})
 	}
 	return d.toMark(d.newest)
+}
+
+// toOutput goes to just after the program wrote the first line of its output that
+// matches.
+func (d *Debugger) toOutput(pattern string) (seek, error) {
+	w, ok := d.tl.(Scribe)
+	if !ok {
+		return nil, errNoOutput
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("goto output: %w", err)
+	}
+	return func(ctx context.Context) (timeline.Stop, error) {
+		event := int64(-1)
+		if err := w.OutputLines(ctx, re, func(o trace.OutputLine) bool {
+			event = o.Last
+			return false
+		}); err != nil {
+			return timeline.Stop{}, err
+		}
+		if event < 0 {
+			return timeline.Stop{}, fmt.Errorf("no line of the program's output matches %s", pattern)
+		}
+		return d.tl.SeekPosition(ctx, timeline.Position{Event: event})
+	}, nil
 }
 
 // toPart goes to a part of history, from 0 to 1, by time; by events when all of
