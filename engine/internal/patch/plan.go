@@ -149,14 +149,26 @@ func (p *Plan) Patchable(addr uint64) bool {
 		return false
 	}
 	for k := range ws {
-		if ws[k].direct {
-			return true
-		}
-		if _, ok := p.tramps.find(addr+5, &ws[k].cons); ok {
+		if _, po, _ := p.room(addr, &ws[k]); po != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// room finds where the stub of a window can be, and the trampoline to it, 0 when it
+// needs none. The error, ErrUnpatchable, says what there is none of.
+func (p *Plan) room(addr uint64, w *window) (tramp uint64, po *pool, err error) {
+	if !w.direct {
+		var ok bool
+		if tramp, ok = p.tramps.find(addr+5, &w.cons); !ok {
+			return 0, nil, unpatchable(addr, "no trampoline in reach")
+		}
+	}
+	if po = p.pools.near(addr, tramp, maxStub); po == nil {
+		return 0, nil, unpatchable(addr, "no room in reach")
+	}
+	return tramp, po, nil
 }
 
 func (p *Plan) inst(addr uint64) (Inst, error) {
@@ -169,20 +181,12 @@ const maxStub = 1024
 
 // add builds the stub of a window.
 func (p *Plan) add(addr uint64, spec Spec, w window) (*Stub, error) {
-	po := p.pools.near(addr, maxStub)
-	if po == nil {
-		return nil, unpatchable(addr, "no room in reach")
+	tramp, po, err := p.room(addr, &w)
+	if err != nil {
+		return nil, err
 	}
-	s := &Stub{ID: len(p.stubs), Addr: addr, Spec: spec, win: w}
-	if !w.direct {
-		t, ok := p.tramps.find(addr+5, &w.cons)
-		if !ok {
-			return nil, unpatchable(addr, "no trampoline in reach")
-		}
-		s.tramp = t
-	}
+	s := &Stub{ID: len(p.stubs), Addr: addr, Spec: spec, win: w, tramp: tramp}
 	mark := p.data.used
-	var err error
 	if s.entry, err = p.data.take(16); err != nil {
 		return nil, err
 	}
@@ -211,6 +215,7 @@ func (p *Plan) add(addr uint64, spec Spec, w window) (*Stub, error) {
 		p.data.buf, p.data.used = p.data.buf[:mark], mark
 		return nil, err
 	}
+	p.pools.take(po)
 	po.put(a.b)
 	if s.tramp != 0 {
 		p.tramps.put(s.tramp, s.base)

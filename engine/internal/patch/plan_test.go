@@ -233,6 +233,38 @@ func TestPlanAtEveryInstruction(t *testing.T) {
 	}
 }
 
+// TestPatchable: what can be patched, says so, and the other way round. Trampolines
+// that lie as far as jumps reach on either side of the code have a stub in reach.
+func TestPatchable(t *testing.T) {
+	x := start(t, build(t, "odd.c", flagsOf("-O2")...))
+	x.runTo(x.sym("main"))
+	text, maps := x.text(), x.maps()
+	far := 0
+	for _, f := range text.Funcs(x.sym("main")) {
+		bl, err := text.Blocks(f[0], f[1])
+		if err != nil {
+			continue
+		}
+		for k := range bl {
+			for _, in := range bl[k].Insts {
+				p := NewPlan(text, maps, nil)
+				can := p.Patchable(in.PC)
+				s, err := p.Add(in.PC, Spec{})
+				if can != (err == nil) {
+					t.Errorf("%#x: patchable is %v, but: %v", in.PC, can, err)
+				}
+				if err == nil && s.tramp != 0 && !within(in.PC-aside, s.tramp) {
+					far++
+				}
+			}
+		}
+	}
+	t.Logf("%d far trampolines", far)
+	if far == 0 {
+		t.Error("no trampoline was far from where stubs are")
+	}
+}
+
 // TestRefusals: addresses that must not be patched.
 func TestRefusals(t *testing.T) {
 	x := start(t, build(t, "odd.c", flagsOf("-O2")...))

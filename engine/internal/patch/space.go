@@ -125,21 +125,20 @@ type pools struct {
 	all   []*pool
 }
 
-// near returns a pool with n bytes left whose every byte is in reach of addr.
-func (p *pools) near(addr uint64, n int) *pool {
+// near returns a pool with n bytes left whose every byte is in reach of addr and of
+// the trampoline tramp, when that is not 0. It is not taken yet.
+func (p *pools) near(addr, tramp uint64, n int) *pool {
+	reaches := func(base uint64) bool { return within(base, addr) && (tramp == 0 || within(base, tramp)) }
 	for _, x := range p.all {
-		if within(x.base, addr) && len(x.buf)+n+16 <= poolSize {
+		if reaches(x.base) && len(x.buf)+n+16 <= poolSize {
 			return x
 		}
 	}
 	try := func(c uint64) *pool {
-		if c >= highest || !within(c, addr) || !p.space.free(c, c+poolSize) {
+		if c >= highest || !reaches(c) || !p.space.free(c, c+poolSize) {
 			return nil
 		}
-		p.space.take(c, c+poolSize)
-		x := &pool{base: c}
-		p.all = append(p.all, x)
-		return x
+		return &pool{base: c}
 	}
 	mid := addr &^ 0xfffff
 	for k := uint64(0); k < aside; k += 1 << 20 {
@@ -156,6 +155,14 @@ func (p *pools) near(addr uint64, n int) *pool {
 		}
 	}
 	return nil
+}
+
+// take makes x, which near returned, one of the pools.
+func (p *pools) take(x *pool) {
+	if !slices.Contains(p.all, x) {
+		p.space.take(x.base, x.base+poolSize)
+		p.all = append(p.all, x)
+	}
 }
 
 func within(base, addr uint64) bool {
