@@ -152,6 +152,9 @@ func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, er
 		if ev.Kind == trace.Signal && c.r.Threads[tid] != nil && c.r.Threads[tid].InCall {
 			continue // it broke off a system call: the step began before that
 		}
+		if c.r.Ends(ev) {
+			continue // the step is the call, which began before that
+		}
 		if ev.Kind == trace.Preempt {
 			// Not a step: what precedes it is the instruction before.
 			r, at, err := s.loc.EndOf(ctx, c.r)
@@ -168,7 +171,7 @@ func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, er
 			}
 			return newWindow(w, c, e-1, tid), nil
 		}
-		if replay.Immediate(ev) && !replay.Breaks(ev) {
+		if c.r.Immediate(ev) && !replay.Breaks(ev) {
 			r, err := c.r.Fork()
 			if err != nil {
 				return nil, err

@@ -131,7 +131,7 @@ func (l *Locator) toEnd(ctx context.Context, r *replay.Runner) (Coord, error) {
 		}
 		return c, l.advance(ctx, r, c)
 	}
-	if replay.Immediate(e) || r.AtEventStart() {
+	if r.Immediate(e) || r.AtEventStart() {
 		return Coord{}, nil
 	}
 	if n, ok := ender(r, e); ok {

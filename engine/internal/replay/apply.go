@@ -182,10 +182,10 @@ func (r *Runner) apply(e *trace.Event) error {
 	r.SetRegs(x)
 	r.SetXState(e.XState)
 	switch e.Kind {
-	case trace.Leave, trace.Signal:
+	case trace.Leave, trace.Signal, trace.Clone, trace.End:
 		th.InCall = false
 	case trace.Exit:
-		th.Dead = true
+		th.InCall, th.Dead = false, true
 	}
 	return r.Err()
 }

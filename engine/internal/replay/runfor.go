@@ -27,7 +27,7 @@ func (r *Runner) RunFor(d time.Duration) (Stop, error) {
 		if err := r.prepare(e); err != nil {
 			return AtEnd, err
 		}
-		if Immediate(e) && !Breaks(e) {
+		if r.Immediate(e) && !Breaks(e) {
 			r.atEvent = true
 			return AtEvent, nil
 		}

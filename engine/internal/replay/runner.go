@@ -129,6 +129,22 @@ func Immediate(e *trace.Event) bool {
 	return false
 }
 
+// Ends reports whether event e, which begins at a system call's entry, is the end of
+// a call that its thread is inside: one that was broken off and begun again before
+// it did what it does.
+func (r *Runner) Ends(e *trace.Event) bool {
+	switch e.Kind {
+	case trace.Clone, trace.Exit, trace.Exec, trace.End:
+		th := r.Threads[int(e.TID)]
+		return e.NR >= 0 && th != nil && th.InCall && th.Call == int64(e.NR)
+	}
+	return false
+}
+
+// Immediate reports whether event e, the next one, begins where r stands at the
+// start of its slice.
+func (r *Runner) Immediate(e *trace.Event) bool { return Immediate(e) || r.Ends(e) }
+
 // NeedsRestore reports whether an event's effect cannot be replayed: the state
 // after it comes from a checkpoint.
 func NeedsRestore(e *trace.Event) bool { return e.Kind == trace.Exec || Breaks(e) }
@@ -169,7 +185,7 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 		if err := r.prepare(e); err != nil {
 			return AtEnd, err
 		}
-		if Immediate(e) && (jump || !NeedsRestore(e)) {
+		if r.Ends(e) || Immediate(e) && (jump || !NeedsRestore(e)) {
 			r.atEvent = true
 			return AtEvent, nil
 		}
