@@ -128,8 +128,7 @@ type recording struct {
 	began   time.Time
 	threads int // most at a time
 	res     Result
-	notes   []string
-	shares  bool // it has been said that memory is shared
+	remarks remarks
 
 	// tree, when not nil, has found the program, which is no child of ours.
 	tree  *tree
@@ -168,18 +167,19 @@ func (k *recording) run(ctx context.Context) (err error) {
 		return err
 	}
 	k.log = &sink{to: k.Recording.Log}
+	k.remarks.say = k.Remark
 	k.rec, err = record.New(t, k.log, record.Options{
 		Began: k.began, AtBoundary: k.atBoundary, OnTick: k.atTick, TickEvery: time.Second,
 		AfterExec: k.afterExec, Break: k.atBreak, OnFile: k.file, OnChange: k.capture, JobStop: k.JobStop, Keep: true,
 		Chaos: k.Chaos, Seed: k.Seed,
-		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true }, ChildProcess: k.tree.adopter(), ChildMemory: k.unreliable,
+		OwnTrap: func(uint64, *ptrace.Siginfo) bool { return true }, ChildProcess: k.tree.adopter(), ChildMemory: k.unreliable, Remark: k.remarks.add,
 	})
 	if err != nil {
 		t.KillProcess()
 		return err
 	}
 	if k.Chaos {
-		k.notes = append(k.notes, fmt.Sprintf("recorded with --chaos --seed %d", k.Seed))
+		k.remarks.list = append(k.remarks.list, fmt.Sprintf("recorded with --chaos --seed %d", k.Seed))
 	}
 	k.rec.SetAffinity(allowed)
 	k.images.rec = k.rec
@@ -206,7 +206,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 	// The last image; where the program is gone already, there is none.
 	if k.rec.Current() != nil && k.log.err == nil {
 		if err := k.images.take(k.began, true); err != nil && !errors.Is(err, errNotNow) {
-			k.notes = append(k.notes, fmt.Sprintf("no image of the end: %v", err))
+			k.remarks.list = append(k.remarks.list, fmt.Sprintf("no image of the end: %v", err))
 		}
 	}
 	if err := k.rec.Release(); err != nil {
@@ -346,7 +346,7 @@ func (k *recording) finish(err error) error {
 		m.Seconds, m.Events, m.Ended, m.BuildIDs = seconds, k.res.Events, &ended, ids
 		m.Threads = max(1, k.threads)
 		m.Counts = map[string]int64{"images": int64(images)}
-		m.Notes = k.notes
+		m.Notes = k.remarks.list
 		if k.rec != nil {
 			st := k.rec.Stats
 			for name, n := range map[string]int64{"switches": st.Switches, "preemptions": st.Preempts, "preemptions by count": st.Counted,
@@ -430,23 +430,8 @@ func (k *recording) atBreak() error { return k.needImage() }
 
 func (k *recording) afterExec() error { return k.needImage() }
 
-// unreliable notes, once, that a child process shares too much memory with the program.
-func (k *recording) unreliable(pid int, size uint64) {
-	if k.shares {
-		return
-	}
-	k.shares = true
-	k.remark(fmt.Sprintf("unreliable from event %d on: the program shares %d MB of memory with child process %d, whose changes to it are not recorded",
-		k.log.Len(), size>>20, pid))
-}
-
-// remark says something of the recording, at once and with it.
-func (k *recording) remark(s string) {
-	k.notes = append(k.notes, s)
-	if k.Remark != nil {
-		k.Remark(s)
-	}
-}
+// unreliable notes that a child process shares too much memory with the program.
+func (k *recording) unreliable(pid int, size uint64) { k.remarks.sharing(k.log.Len(), pid, size) }
 
 func (k *recording) needImage() error {
 	if k.log.err == nil {

@@ -47,6 +47,10 @@ type Options struct {
 	// runs under a filter that kills it when it makes a system call by itself, and
 	// functions called in it get nothing of this machine.
 	Confined bool
+	// Remark, when not nil, is told what else is to be said of a live program's
+	// history, such as what makes it unreliable. It is called while a method that
+	// lets the program run is under way, from another goroutine.
+	Remark func(string)
 }
 
 // ErrClosed is returned by methods of a closed session.
@@ -70,6 +74,7 @@ type Session struct {
 	env     *replay.Env
 	loc     *locate.Locator
 	began   time.Time
+	remarks remarks
 
 	here   place
 	cps    []*checkpoint // in the order of time
@@ -180,7 +185,9 @@ func (s *Session) launch() error {
 	if err != nil {
 		return err
 	}
+	s.remarks.say = s.opts.Remark
 	s.rec, err = record.New(t, s.log, record.Options{
+		ChildMemory: func(pid int, size uint64) { s.remarks.sharing(s.log.Len(), pid, size) }, Remark: s.remarks.add,
 		Began: s.began, AtBoundary: s.atBoundary, OnTick: s.onTick, TickEvery: minSpacing,
 		StopFor: s.stopFor, BeforeChild: s.lift, AfterChild: s.insert, Keep: true,
 		OwnTrap: s.ownTrap, AfterExec: s.afterExec, Break: s.beforeBreak, AfterEvent: s.afterEvent,

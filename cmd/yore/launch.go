@@ -50,8 +50,12 @@ func targetStatus(err error) error {
 	return withStatus(exitUsage, err)
 }
 
-// launch is live.Launch with an exit status and a hint on its errors.
+// launch is live.Launch with an exit status and a hint on its errors. Remarks go to
+// standard error unless p has another place for them.
 func launch(ctx context.Context, p live.Program, std [3]*os.File) (*engine.Session, error) {
+	if p.Remark == nil {
+		p.Remark = func(s string) { fmt.Fprintf(os.Stderr, "yore: %s\n", s) }
+	}
 	s, err := live.Launch(ctx, p, std)
 	var file *live.FileError
 	switch {

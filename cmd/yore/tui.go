@@ -180,6 +180,7 @@ func (r *screener) openRecording(ctx, life context.Context, open *closers, ui *t
 }
 
 func (r *screener) openProgram(ctx, life context.Context, open *closers, ui *tui.Bridge, p live.Program, stopAt string, kept []debugger.SavedBreakpoint) (*tui.Session, error) {
+	p.Remark = func(s string) { ui.Print("yore: " + s + "\n") }
 	s, err := launch(ctx, p, [3]*os.File{})
 	if err != nil {
 		return nil, err

@@ -164,6 +164,12 @@ func (r *Recorder) leave(t *Thread) error {
 	if t.logged {
 		kind = trace.Leave
 	}
+	if t.nr == unix.SYS_READ && ret >= 0 && r.environ > 0 && int(int32(t.entry.Rdi)) == r.environ {
+		var err error
+		if ret, err = r.withoutLeaks(t, ret); err != nil {
+			return err
+		}
+	}
 	writes, err := r.written(t, ret)
 	if err != nil {
 		return err
@@ -226,6 +232,10 @@ func (r *Recorder) effect(t *Thread, e *trace.Event) error {
 	case unix.SYS_WRITE, unix.SYS_WRITEV:
 		if ok && (a[0] == 1 || a[0] == 2) {
 			e.Out = r.output(e)
+		}
+	case unix.SYS_OPEN, unix.SYS_OPENAT:
+		if ok {
+			r.opened(e.Ret)
 		}
 	case unix.SYS_RT_SIGACTION:
 		if ok && a[1] != 0 {

@@ -94,6 +94,9 @@ type Recorder struct {
 	views       views
 	objects     map[source]uint32
 	anonymous   uint64         // anonymous shared mappings so far
+	environ     int            // a descriptor that shows the program's environment, 0 for none
+	toldEnviron bool           // what it shows has been changed since it was opened
+	leaksOff    bool           // that LeakSanitizer is switched off has been said
 	mappedFDs   map[int]source // descriptors whose file is known to be mapped or, zero, not to be
 	slice       time.Time      // when the current thread got its turn
 	attention   bool           // Run is to return
@@ -171,6 +174,8 @@ type Options struct {
 	// many bytes, with the program whose changes are not recorded: it is too much,
 	// or the child is taken over.
 	ChildMemory func(pid int, size uint64)
+	// Remark, when not nil, is told what else is to be said of the recording.
+	Remark func(string)
 }
 
 // Ending says how the program ended.

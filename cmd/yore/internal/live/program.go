@@ -21,6 +21,7 @@ type Program struct {
 	Stdin, Stdout, Stderr, TTY string
 	CheckpointEvery            time.Duration
 	CheckpointMemory           int64
+	Remark                     func(string) // engine.Options.Remark
 }
 
 // FileError says that a file which a Program names cannot be opened.
@@ -48,7 +49,7 @@ func Launch(ctx context.Context, p Program, std [3]*os.File) (*engine.Session, e
 	return engine.Launch(ctx, engine.Options{
 		Path: p.Path, Args: p.Args, Env: p.Env, Dir: p.Dir,
 		Stdin: std[0], Stdout: std[1], Stderr: std[2],
-		CheckpointEvery: p.CheckpointEvery, CheckpointMemory: p.CheckpointMemory,
+		CheckpointEvery: p.CheckpointEvery, CheckpointMemory: p.CheckpointMemory, Remark: p.Remark,
 	})
 }
 
