@@ -235,3 +235,32 @@ func TestNoRoomForFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestReturnToSignal returns to marks made at stops that showed a signal, in the past
+// and at the frontier. There the signal has been shown: who goes on meets the next.
+func TestReturnToSignal(t *testing.T) {
+	w := frontier(t, "sig_segv")
+	var faults []state
+	fault := func(i int) {
+		t.Helper()
+		w.signal = 0 // an arrival tells a debugger of none
+		w.want(w.resume(gdbserver.Resume{}), timeline.Signal)
+		if now := w.state(); i < len(faults) && now.hash != faults[i].hash {
+			t.Fatalf("not fault %d: %s", i, now.where)
+		} else if i == len(faults) {
+			faults = append(faults, now)
+		}
+	}
+	fault(0)
+	for i := range 3 {
+		w.want(w.back(gdbserver.Step), timeline.Step)
+		_, err := w.s.SeekMark(w.ctx, faults[i].m) // the frontier
+		w.check(err)
+		fault(i + 1)
+	}
+	for i := 2; i >= 0; i-- {
+		_, err := w.s.SeekMark(w.ctx, faults[i].m)
+		w.check(err)
+		fault(i + 1)
+	}
+}

@@ -146,14 +146,15 @@ func (s *Session) mustPC() uint64 {
 }
 
 // live runs the frontier; one instruction of thread tid when that is not 0.
-func (s *Session) live(ctx context.Context, sig, tid int) (timeline.Stop, error) {
+func (s *Session) live(ctx context.Context, sig, tid int) (stop timeline.Stop, err error) {
+	told := s.here.told
 	defer func() {
-		s.here = place{event: s.log.Len() - 1, frontier: true, thread: s.liveThread(), known: s.rec.Boundary()}
+		s.here = place{event: s.log.Len() - 1, frontier: true, thread: s.liveThread(), known: s.rec.Boundary(), told: stop.Reason == timeline.Signal}
 	}()
 	if e := s.Ended(); e != nil {
 		return timeline.Stop{Reason: timeline.HistoryEnd, Thread: s.here.thread, Ended: e}, nil
 	}
-	if s.rec.Pending() != nil {
+	if s.rec.Pending() != nil && (sig != 0 || told) {
 		s.rec.SetDelivery(sig)
 	}
 	s.pacing.fresh = false
@@ -412,7 +413,8 @@ func (s *Session) replayForward(ctx context.Context, upto int64) (stop timeline.
 
 // toFrontier makes the frontier the present.
 func (s *Session) toFrontier() {
-	s.moved(place{event: s.log.Len() - 1, frontier: true, thread: s.liveThread(), known: s.rec.Boundary()})
+	told := s.here.frontier && s.here.told
+	s.moved(place{event: s.log.Len() - 1, frontier: true, thread: s.liveThread(), known: s.rec.Boundary(), told: told})
 }
 
 // moved makes p the present.
@@ -555,6 +557,7 @@ func (s *Session) onToFrontier() (stop timeline.Stop, shown bool) {
 }
 
 func (s *Session) pendingStop() timeline.Stop {
+	s.here.told = true
 	return timeline.Stop{Reason: timeline.Signal, Thread: s.here.thread, Signal: s.rec.Pending().No}
 }
 

@@ -34,6 +34,7 @@ type place struct {
 	thread   int // whose point of view it is
 	frontier bool
 	signal   int64 // event whose signal is shown here, before it takes effect; 0 for none
+	told     bool  // at the frontier: the pending signal, if any, was shown by the stop here
 	// base is a checkpoint of the same slice at or before the point, nil for the
 	// slice's start. at, when known, counts from it.
 	base  *checkpoint

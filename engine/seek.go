@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"yore/engine/internal/locate"
+	"yore/engine/internal/replay"
+	"yore/engine/internal/tracee"
 	"yore/engine/timeline"
 )
 
@@ -99,7 +101,10 @@ type Mark struct {
 	from     *Mark
 	at       locate.Coord
 	released bool
-	span     time.Duration // about what lies between the last split and it
+	// pending is the signal that was shown at the frontier when the mark was made
+	// there; p.signal is the number of its event if it is delivered next.
+	pending *tracee.Signal
+	span        time.Duration // about what lies between the last split and it
 }
 
 // Mark returns a handle to the present.
@@ -115,6 +120,9 @@ func (s *Session) Mark(ctx context.Context) (m *Mark, err error) {
 			p.at = locate.Coord{}
 			c.users++
 			m = &Mark{s: s, p: p}
+			if p.told {
+				m.pending, m.p.signal = s.rec.Pending(), s.log.Len()
+			}
 			return nil
 		}
 		kept, err := s.keep()
@@ -173,9 +181,14 @@ func (s *Session) SeekMark(ctx context.Context, m *Mark) (stop timeline.Stop, er
 			from = p.base.r
 		}
 		// The newest point of history is the frontier itself.
-		if p.r == nil && s.pacing.fresh && len(s.cps) > 0 && s.cps[len(s.cps)-1] == p.base {
+		waits := m.pending != nil && s.rec.Pending() == m.pending && s.log.Len() == p.signal
+		if waits || p.r == nil && s.pacing.fresh && len(s.cps) > 0 && s.cps[len(s.cps)-1] == p.base {
 			s.toFrontier()
+			s.here.told = false // an arrival shows no signal
 		} else {
+			if m.pending != nil && !s.delivered(m, from) {
+				p.signal = 0
+			}
 			r, err := from.Fork()
 			if err != nil {
 				return err
@@ -187,6 +200,17 @@ func (s *Session) SeekMark(ctx context.Context, m *Mark) (stop timeline.Stop, er
 		return nil
 	})
 	return stop, err
+}
+
+// delivered reports whether the signal that was pending at mark m, where from
+// stands, was delivered there.
+func (s *Session) delivered(m *Mark, from *replay.Runner) bool {
+	e, err := s.log.At(m.p.signal)
+	if err != nil {
+		return false
+	}
+	x := from.Regs()
+	return s.announced(m.p.signal, e) && int(e.Sig) == m.pending.No && int(e.TID) == m.p.thread && e.PC == x.Rip && e.SP == x.Rsp
 }
 
 // Compare orders two positions: negative, zero or positive.
