@@ -247,7 +247,7 @@ func (s *changeSearch) probes() []Probe {
 
 // chase prepares a run from a fork of the start.
 func (s *changeSearch) chase(goal uint64) (*chase, error) {
-	r, err := forkOf(s.start)
+	r, err := s.start.Fork()
 	if err != nil {
 		return nil, err
 	}
@@ -368,7 +368,7 @@ func (s *changeSearch) scan(ctx context.Context, t *trail, n, k uint64) (*scanne
 		return nil, err
 	}
 	x.before = c.g.r
-	if x.after, err = forkOf(x.before); err != nil {
+	if x.after, err = x.before.Fork(); err != nil {
 		x.before.Kill()
 		return nil, err
 	}
@@ -465,7 +465,7 @@ func (s *changeSearch) byStore(ctx context.Context, t *trail, nth uint64, watch 
 	}
 	out := &Change{Before: c.g.r, Watch: watch}
 	if err == nil {
-		out.After, err = forkOf(out.Before)
+		out.After, err = out.Before.Fork()
 	}
 	if err == nil {
 		_, err = stepOne(ctx, out.After)
@@ -480,7 +480,7 @@ func (s *changeSearch) byStore(ctx context.Context, t *trail, nth uint64, watch 
 
 // byEvent goes to the slice of an event that changed a word.
 func (s *changeSearch) byEvent(ctx context.Context, e *eventChange) (*Change, error) {
-	r, err := forkOf(s.start)
+	r, err := s.start.Fork()
 	if err != nil {
 		return nil, err
 	}
@@ -494,7 +494,7 @@ func (s *changeSearch) byEvent(ctx context.Context, e *eventChange) (*Change, er
 // quiet runs from r to end with debug registers on. again is set when a writer
 // showed up that was not known; otherwise it returns the last change by an event.
 func (s *changeSearch) quiet(ctx context.Context, r *replay.Runner, end End) (again bool, e *eventChange, err error) {
-	f, err := forkOf(r)
+	f, err := r.Fork()
 	if err != nil {
 		return false, nil, err
 	}
@@ -562,7 +562,7 @@ func (s *changeSearch) more(ctx context.Context, c *chase) error {
 // and goes to the last.
 func (s *changeSearch) plain(ctx context.Context) (*Change, error) {
 	run := func(stop int) (*replay.Runner, Changes, error) {
-		r, err := forkOf(s.from)
+		r, err := s.from.Fork()
 		if err != nil {
 			return nil, Changes{}, err
 		}

@@ -106,7 +106,7 @@ func TestLastChange(t *testing.T) {
 					if got.Known {
 						at := from
 						if !got.Relative {
-							if at, err = forkOf(from); err != nil {
+							if at, err = from.Fork(); err != nil {
 								t.Fatal(err)
 							}
 							if err := at.Advance(ctx, got.Event+1); err != nil {

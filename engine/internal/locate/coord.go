@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"yore/engine/internal/patch"
 	"yore/engine/internal/replay"
-	"yore/engine/internal/tracee"
 )
 
 // Coord is a point of a slice, relative to a base in the same slice: the point
@@ -83,7 +80,7 @@ func enter(r *replay.Runner) error {
 // fork returns a running copy of a frozen base, in its slice's thread and with
 // no trace of the hardware breakpoints that stopped it.
 func fork(base *replay.Runner) (*replay.Runner, error) {
-	r, err := forkOf(base)
+	r, err := base.Fork()
 	if err != nil {
 		return nil, err
 	}
@@ -113,30 +110,6 @@ func stepOn(ctx context.Context, r *replay.Runner) (replay.Stop, error) {
 	}
 	return stop, err
 }
-
-// forkOf is Fork for a runner that a signal may still be on its way to: the one
-// that interrupted it. The kernel refuses to fork while one is pending.
-func forkOf(r *replay.Runner) (*replay.Runner, error) {
-	for try := 0; ; try++ {
-		f, err := r.Fork()
-		if err == nil || try == 8 || !errors.Is(err, errRestart) {
-			return f, err
-		}
-	}
-}
-
-// copyOf is forkOf for a bare copy.
-func copyOf(c *tracee.Copy) (*tracee.Copy, error) {
-	for try := 0; ; try++ {
-		f, err := c.Fork()
-		if err == nil || try == 8 || !errors.Is(err, errRestart) {
-			return f, err
-		}
-	}
-}
-
-// errRestart is the kernel's ERESTARTNOINTR (include/linux/errno.h).
-const errRestart = unix.Errno(513)
 
 // clean removes the resume flag, which a debug register leaves behind, and the
 // trap flag from the runner's registers.

@@ -40,7 +40,7 @@ func (l *Locator) Countable(r *replay.Runner, end uint64, addrs []uint64) ([]uin
 // Counts returns how often each of addrs is executed from from on, its own point
 // included, and strictly before end, which must lie in the same slice.
 func (l *Locator) Counts(ctx context.Context, from *replay.Runner, end End, addrs []uint64) ([]uint64, error) {
-	r, err := forkOf(from)
+	r, err := from.Fork()
 	if err != nil {
 		return nil, fmt.Errorf("counts: %w", err)
 	}

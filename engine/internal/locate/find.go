@@ -85,7 +85,7 @@ func (l *Locator) ahead(ctx context.Context, base *replay.Runner, s *state) (m *
 	if plan.Patchable(s.regs.Rip) || !text.FileBacked(s.regs.Rip) {
 		return nil, 0, nil
 	}
-	c, err := copyOf(s.proc)
+	c, err := s.proc.Fork()
 	if err != nil {
 		return nil, 0, err
 	}

@@ -408,7 +408,7 @@ func (g *rig) setGoal(n uint64) error {
 
 // fork returns an independent rig in the same state, without a trail.
 func (g *rig) fork() (*rig, error) {
-	r, err := forkOf(g.r)
+	r, err := g.r.Fork()
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (l *Locator) Search(ctx context.Context, from *replay.Runner, end End, prob
 }
 
 func (l *Locator) search(ctx context.Context, from *replay.Runner, end End, probes []Probe) (*Hit, error) {
-	r, err := forkOf(from)
+	r, err := from.Fork()
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (l *Locator) nth(ctx context.Context, from *replay.Runner, t *trail, probes
 		c.resume()
 		err = m.g.setGoal(n)
 	} else {
-		r, ferr := forkOf(from)
+		r, ferr := from.Fork()
 		if ferr != nil {
 			return nil, ferr
 		}
@@ -185,7 +185,7 @@ func (l *Locator) reach(ctx context.Context, from *replay.Runner, h Hit) (*repla
 	if h.Relative {
 		return l.Seek(ctx, from, h.At)
 	}
-	r, err := forkOf(from)
+	r, err := from.Fork()
 	if err != nil {
 		return nil, err
 	}

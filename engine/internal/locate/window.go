@@ -83,7 +83,7 @@ func overlay(p []byte, addr uint64, s saved) {
 
 // Materialise returns a new runner at step k.
 func (w *Window) Materialise(k int) (*replay.Runner, error) {
-	r, err := forkOf(w.end)
+	r, err := w.end.Fork()
 	if err != nil {
 		return nil, fmt.Errorf("window: %w", err)
 	}
@@ -170,7 +170,7 @@ func (t *stepper) step(ctx context.Context) (ok bool, err error) {
 		}
 	}
 	if !known { // what it writes is found by comparing pages
-		if before, err = forkOf(t.r); err != nil {
+		if before, err = t.r.Fork(); err != nil {
 			return false, err
 		}
 		defer before.Kill()

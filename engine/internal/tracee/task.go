@@ -218,7 +218,10 @@ func (t *Task) inject(nr uint64, args []uint64) (ret int64, child int, err error
 			if msg == 1 {
 				entered = true
 			} else if entered {
-				ret = int64(t.Regs().Rax)
+				if ret = int64(t.Regs().Rax); restarts(ret) {
+					entered = false
+					continue
+				}
 				t.SetRawRegs(saved)
 				return ret, child, nil
 			}
@@ -235,6 +238,17 @@ func (t *Task) inject(nr uint64, args []uint64) (ret int64, child int, err error
 			t.Stash(st.Signal())
 		}
 	}
+}
+
+// restarts reports whether a result says that a signal came before the call had any
+// effect: behind the signal's stop, where it is taken off, the kernel makes the call
+// again (include/linux/errno.h).
+func restarts(ret int64) bool {
+	switch -ret {
+	case 512, 513, 514, 516: // ERESTARTSYS, NOINTR, NOHAND, _RESTARTBLOCK
+		return true
+	}
+	return false
 }
 
 // Stash takes the signal of the present signal-delivery stop off the task.

@@ -138,6 +138,44 @@ func TestInjectPreservesRegisters(t *testing.T) {
 	}
 }
 
+const ticking = `#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+static char a[4 << 20];
+static void f(int s) { (void)s; }
+int main(void) {
+  for (unsigned i = 0; i < sizeof a; i += 4096) a[i] = 1; // fork takes its time
+  signal(SIGALRM, f);
+  struct itimerval t = {{0, 50}, {0, 50}};
+  setitimer(ITIMER_REAL, &t, 0);
+  getppid();
+  for (;;) ;
+}
+`
+
+// TestForkUnderSignals: signals that come while a fork is made are kept, and the
+// fork is made all the same.
+func TestForkUnderSignals(t *testing.T) {
+	task := launch(t, ticking)
+	toGetppid(t, task, 1)
+	before := *task.Regs()
+	signals := 0
+	for range 300 {
+		c, _, err := ForkTask(task, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.KillProcess()
+		signals += len(task.TakeSignals())
+	}
+	if *task.Regs() != before {
+		t.Error("registers changed")
+	}
+	if signals == 0 {
+		t.Error("no signal came")
+	}
+}
+
 func TestUnion(t *testing.T) {
 	p := func(n ...uint64) PageSet {
 		var s PageSet
