@@ -115,16 +115,29 @@ func (b *Backend) toCreation(g *proc.G) error {
 
 // callBefore finds the call instruction that returns to ret.
 func (b *Backend) callBefore(fn *proc.Function, ret uint64) (uint64, error) {
-	text, err := proc.Disassemble(b.p, nil, b.p.Breakpoints(), b.p.bi, fn.Entry, fn.End)
+	before, err := b.instructionBefore(fn, ret)
+	if err == nil && before == nil {
+		err = fmt.Errorf("no call in %s returns to %#x", fn.Name, ret)
+	}
 	if err != nil {
 		return 0, err
 	}
-	for i, instr := range text {
-		if instr.Loc.PC == ret && i > 0 {
-			return text[i-1].Loc.PC, nil
+	return before.Loc.PC, nil
+}
+
+// instructionBefore is the one before pc in a function, nil when pc is the first or
+// none.
+func (b *Backend) instructionBefore(fn *proc.Function, pc uint64) (*proc.AsmInstruction, error) {
+	text, err := proc.Disassemble(b.p, nil, b.p.Breakpoints(), b.p.bi, fn.Entry, fn.End)
+	if err != nil {
+		return nil, err
+	}
+	for i := range text {
+		if text[i].Loc.PC == pc && i > 0 {
+			return &text[i-1], nil
 		}
 	}
-	return 0, fmt.Errorf("no call in %s returns to %#x", fn.Name, ret)
+	return nil, nil
 }
 
 // private reports whether a function is the runtime's own, not to be shown to a

@@ -114,8 +114,11 @@ func (b *Backend) all() []*proc.LogicalBreakpoint {
 	return out
 }
 
-// named finds a breakpoint by number or name.
+// named finds a breakpoint by number or name; $bpnum is the newest, as in gdb.
 func (b *Backend) named(word string) (*proc.LogicalBreakpoint, error) {
+	if all := b.all(); word == "$bpnum" && len(all) > 0 {
+		return all[len(all)-1], nil
+	}
 	for _, lbp := range b.grp.LogicalBreakpoints {
 		if strconv.Itoa(lbp.LogicalID) == word || lbp.Name != "" && lbp.Name == word {
 			return lbp, nil

@@ -15,6 +15,7 @@ import (
 	"go/parser"
 	"go/printer"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,7 +67,7 @@ func (b *Backend) bind(e *expression) error {
 	for _, v := range vars {
 		locals[v.Name] = true
 	}
-	names := freeNames(x)
+	names := slices.DeleteFunc(freeNames(x), func(id *ast.Ident) bool { return !locals[id.Name] && b.isPackage(x, id) })
 	for _, id := range names {
 		e.activation = e.activation || locals[id.Name]
 	}
@@ -159,6 +160,18 @@ func (b *Backend) qualify(x ast.Expr, names []*ast.Ident, pkgs []string) {
 		}
 		id.Name = full
 	}
+}
+
+// isPackage reports whether a name is that of a package, before a name of it. main
+// is a function, too.
+func (b *Backend) isPackage(x ast.Expr, id *ast.Ident) (is bool) {
+	ast.Inspect(x, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && s.X == id {
+			is = b.isGlobal(id.Name + "." + s.Sel.Name)
+		}
+		return !is
+	})
+	return is
 }
 
 // isGlobal reports whether a qualified name means something.

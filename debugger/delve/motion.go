@@ -131,8 +131,48 @@ func (b *Backend) step(dir proc.Direction) (debugger.Outcome, error) {
 		if done, err := b.backFirst(dir); done || err != nil {
 			return err
 		}
+		if dir == proc.Backward {
+			if done, err := b.backInto(); done || err != nil {
+				return err
+			}
+		}
 		return b.goOn(b.grp.Step())
 	})
+}
+
+// backInto goes back into the function that has just returned to the present
+// instruction. Delve stops there when it meets a return on the way, but cannot
+// meet the one that it begins at.
+func (b *Backend) backInto() (done bool, err error) {
+	frames, err := b.stack(1)
+	if err != nil {
+		return false, nil // no frame to tell by
+	}
+	fn := frames[0].Current.Fn
+	if fn == nil {
+		return false, nil
+	}
+	before, err := b.instructionBefore(fn, frames[0].Current.PC)
+	if err != nil || before == nil || !before.IsCall() || before.DestLoc != nil && private(before.DestLoc.Fn) {
+		return false, nil
+	}
+	if err := b.grp.StepInstruction(false); err != nil || b.p.edge {
+		return true, err
+	}
+	pc, err := b.pc()
+	if err != nil {
+		return true, err
+	}
+	// A call through a pointer may have been of the runtime; one that was jumped
+	// behind was not made at all.
+	in := b.p.bi.PCToFunc(pc)
+	switch {
+	case in == fn:
+		return false, nil
+	case private(in):
+		return false, b.toCall(0)
+	}
+	return true, nil
 }
 
 // backFirst goes back where a line is not what one goes back by: out of a function
