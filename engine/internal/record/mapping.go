@@ -38,6 +38,9 @@ func (r *Recorder) newMapping(t *Thread, e *trace.Event) error {
 	v := view{Range: here, off: a[5], shared: m.Shared, valid: m.Len}
 	if a[3]&unix.MAP_ANONYMOUS != 0 {
 		e.Maps = []trace.Map{m}
+		if m.Prot&unix.PROT_EXEC != 0 {
+			r.trapTime(e) // for the code that will be there
+		}
 		if !m.Shared {
 			return nil
 		}

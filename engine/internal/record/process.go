@@ -97,6 +97,9 @@ func (r *Recorder) letGo(pid int, shares bool) error {
 		if err := tracee.TrapTime(task, false); err != nil {
 			return fmt.Errorf("record: child process %d: %w", pid, err)
 		}
+		if task.Flush(); task.Err() != nil { // its registers from before that call
+			return fmt.Errorf("record: child process %d: %w", pid, task.Err())
+		}
 	}
 	if r.affinity.Count() > 0 {
 		unix.SchedSetaffinity(pid, &r.affinity)
