@@ -16,6 +16,45 @@ import (
 // Calls that write a file which the program has mapped: what the mappings show
 // changes with it.
 
+// ownMemory stands for the program's memory as a file, /proc/self/mem: what is written
+// there is an output of the call.
+var ownMemory = source{^uint64(0), 0}
+
+// showsMemory reports whether descriptor fd is such a file.
+func (r *Recorder) showsMemory(fd int) bool {
+	path, err := os.Readlink(fdPath(r.space.PID, fd))
+	if err != nil || !strings.HasSuffix(path, "/mem") {
+		return false
+	}
+	path, ok := strings.CutPrefix(strings.TrimSuffix(path, "/mem"), "/proc/")
+	pid, task, _ := strings.Cut(path, "/task/")
+	if task != "" {
+		pid = task
+	}
+	id, err := strconv.Atoi(pid)
+	return ok && err == nil && r.threads[id] != nil
+}
+
+// storedInMemory adds to event e what its call wrote to the program's memory. Where
+// an instruction of ours was overwritten it is the program's again.
+func (r *Recorder) storedInMemory(e *trace.Event) error {
+	at := e.Args[3]
+	if e.NR != unix.SYS_PWRITE64 && (e.NR != unix.SYS_PWRITEV && e.NR != unix.SYS_PWRITEV2 || int64(at) == -1) {
+		pos, ok := position(r.space.PID, int(int32(e.Args[0])))
+		if !ok {
+			return fmt.Errorf("record: system call %d has written the program's memory at an unknown place", e.NR)
+		}
+		at = pos - uint64(e.Ret)
+	}
+	for addr := range r.patches {
+		if addr+uint64(len(ud2)) > at && addr < at+uint64(e.Ret) {
+			delete(r.patches, addr)
+		}
+	}
+	e.Writes = append(e.Writes, r.grab([]syscalls.Range{{Addr: at, Len: uint64(e.Ret)}})...)
+	return nil
+}
+
 // changes returns which mapped file the call that t is entering is about to
 // change, and prepares for that; none is the zero source.
 func (r *Recorder) changes(t *Thread) (source, error) {
@@ -31,7 +70,9 @@ func (r *Recorder) changes(t *Thread) (source, error) {
 	if fd >= 0 {
 		mapped, known := r.mappedFDs[fd]
 		if !known {
-			mapped = r.mapped(fdPath(r.space.PID, fd))
+			if mapped = ownMemory; !r.showsMemory(fd) {
+				mapped = r.mapped(fdPath(r.space.PID, fd))
+			}
 			if r.mappedFDs == nil {
 				r.mappedFDs = map[int]source{}
 			}
@@ -42,6 +83,9 @@ func (r *Recorder) changes(t *Thread) (source, error) {
 		of = r.mapped(r.pathArg(t.nr, a))
 	}
 	if of == (source{}) {
+		return of, nil
+	}
+	if of == ownMemory {
 		return of, nil
 	}
 	// A reference would show the new content.
@@ -125,6 +169,9 @@ func (r *Recorder) cString(addr uint64) string {
 
 // changed adds to event e what the mappings of a file show after the call.
 func (r *Recorder) changed(of source, e *trace.Event) error {
+	if of == ownMemory {
+		return r.storedInMemory(e)
+	}
 	lo, hi := r.changedPart(e)
 	size, sized := r.sizeOf(of, e)
 	vs := r.views

@@ -45,7 +45,7 @@ func (r *Recorder) withoutLeaks(t *Thread, ret int64) (int64, error) {
 	if r.toldEnviron {
 		return ret, nil // an empty environment is read from its beginning again and again
 	}
-	if at, ok := r.filePosition(r.environ); !ok || at != ret || !r.checksLeaks(t.entry.Rip) {
+	if at, ok := position(r.pid, r.environ); !ok || at != uint64(ret) || !r.checksLeaks(t.entry.Rip) {
 		return ret, nil
 	}
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.pid))
@@ -85,16 +85,6 @@ func (r *Recorder) withoutLeaks(t *Thread, ret int64) (int64, error) {
 		r.Remark("LeakSanitizer is switched off: it cannot look for leaks in a program that is recorded")
 	}
 	return int64(len(b)), nil
-}
-
-// filePosition returns the position of the program's descriptor fd.
-func (r *Recorder) filePosition(fd int) (at int64, ok bool) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", r.pid, fd))
-	if err != nil {
-		return 0, false
-	}
-	n, err := fmt.Sscanf(string(b), "pos: %d", &at)
-	return at, n == 1 && err == nil
 }
 
 // checksLeaks reports whether the code at pc is of a runtime with LeakSanitizer.
