@@ -9,7 +9,8 @@
 //
 // Then the full-screen front-end is used on some of them (screens.go), by keys in a
 // terminal of tmux's, and the debug adapter (editor.go), by the requests of an editor
-// in their usual order (client.go).
+// in their usual order (client.go). Bundles are opened where nothing of what they were
+// made of is (elsewhere.go).
 // Then the samples that say which expression goes wrong where are bisected, each
 // with 20 seeds (culprits.go): the marked line must be found.
 //

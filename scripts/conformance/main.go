@@ -50,6 +50,7 @@ func main() {
 	if !*quick {
 		failed += lookAll(ctx, *yore, match.MatchString)
 		failed += editAll(ctx, *yore, match.MatchString)
+		failed += travelAll(ctx, *yore, match.MatchString)
 		failed += findCulprits(ctx, *yore, match)
 	}
 	if failed > 0 || ctx.Err() != nil {
