@@ -134,7 +134,7 @@ func (s *Session) before(ctx context.Context, p place, tid int) (*place, error) 
 // beforeEvent returns the last point at which thread tid stood before event e or
 // an earlier event of its own.
 func (s *Session) beforeEvent(ctx context.Context, e int64, tid int) (*place, error) {
-	for ; e > 0; e-- {
+	for first := s.first(); e > first; e-- {
 		ev, err := s.log.At(e)
 		if err != nil {
 			return nil, err
@@ -273,12 +273,12 @@ func (s *Session) reverseContinue(ctx context.Context) (timeline.Stop, error) {
 		}
 		from = prev
 	}
-	if len(s.cps) > 0 && s.cps[0].event == 0 {
+	if first := s.first(); len(s.cps) > 0 && s.cps[0].event == first && s.cps[0].start {
 		r, err := s.cps[0].r.Fork()
 		if err != nil {
 			return stop, err
 		}
-		s.moved(place{event: 0, thread: r.Active, base: s.cps[0], known: true, r: r})
+		s.moved(place{event: first, thread: r.Active, base: s.cps[0], known: true, r: r})
 	}
 	return s.begin(), nil
 }

@@ -54,7 +54,7 @@ func images(rec *trace.Recording) ([]ImageInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, before := map[int64]bool{0: true}, map[int64]bool{}
+	after, before := map[int64]bool{rec.Meta().First: true}, map[int64]bool{}
 	err = rec.Log.Scan(0, rec.Log.Len(), trace.Filter{Kinds: []trace.Kind{trace.Exec, trace.Poke, trace.Preempt}},
 		func(i int64, e *trace.Event) bool {
 			if replay.NeedsRestore(e) {

@@ -81,6 +81,14 @@ func (s *Session) Meta() *trace.Meta {
 	return &m
 }
 
+// first is the event that history begins with.
+func (s *Session) first() int64 {
+	if s.disk == nil {
+		return 0
+	}
+	return s.disk.first
+}
+
 func (s *Session) open(ctx context.Context) error {
 	d := s.disk
 	d.pin()

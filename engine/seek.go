@@ -71,6 +71,13 @@ func (s *Session) SeekPosition(ctx context.Context, pos timeline.Position) (stop
 }
 
 func (s *Session) seek(ctx context.Context, pos timeline.Position) (timeline.Stop, error) {
+	first := s.first()
+	if pos == timeline.Start {
+		pos.Event = first
+	}
+	if pos.Event >= 0 && pos.Event < first {
+		return timeline.Stop{}, fmt.Errorf("position %v is before the part of history that was kept, which begins with event %d", pos, first)
+	}
 	if pos.Event < 0 || pos.Event >= s.log.Len() {
 		return timeline.Stop{}, fmt.Errorf("position %v is outside of history, which ends at event %d", pos, s.log.Len()-1)
 	}
@@ -281,7 +288,7 @@ func (s *Session) EventTime(event int64) time.Duration { return s.eventTime(even
 func (s *Session) EventAtTime(d time.Duration) int64 { return s.eventAtTime(d) }
 
 func (s *Session) eventAtTime(d time.Duration) int64 {
-	lo, hi := int64(0), s.log.Len()
+	lo, hi := s.first(), s.log.Len()
 	for lo+1 < hi {
 		m := (lo + hi) / 2
 		if s.eventTime(m) <= d {

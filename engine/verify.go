@@ -29,7 +29,8 @@ type disk struct {
 	contents snapshot.Contents
 	env      *replay.Env
 	log      *history
-	confined bool // Options.Confined
+	confined bool  // Options.Confined
+	first    int64 // the event that history begins with, after which images[0] was taken
 }
 
 // history is a log, or the part of it that can be replayed.
@@ -73,7 +74,8 @@ func openDisk(dir string) (*disk, error) {
 			d.images = append(d.images, e)
 		}
 	}
-	if len(d.images) == 0 || d.images[0].Event != 0 {
+	d.first = rec.Meta().First
+	if len(d.images) == 0 || d.images[0].Event != d.first || !startImage(&d.images[0]) {
 		d.close()
 		return nil, &trace.FormatError{Path: d.dir, What: "first image", Err: errNoStart}
 	}
@@ -223,7 +225,11 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 	if err != nil {
 		return err
 	}
-	r := replay.New(c, d.env, 1)
+	r, err := d.begin(c, in)
+	if err != nil {
+		c.Kill()
+		return err
+	}
 	defer func() { r.Kill() }()
 	checker := snapshot.Checker{Sums: snapshot.Sums{Contents: &d.contents}}
 	var last *tracee.Copy
@@ -236,6 +242,9 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 	for _, want := range sums {
 		if want.Event >= v.Events {
 			break
+		}
+		if want.Event < d.first {
+			continue
 		}
 		from := r.Next
 		if err := advance(ctx, r, want.Event+1, v.Events, progress); err != nil {
@@ -262,6 +271,16 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 		v.Checkpoints++
 	}
 	return advance(ctx, r, v.Events, v.Events, progress)
+}
+
+// begin returns a replay from the start of history, of which c is a copy.
+func (d *disk) begin(c *tracee.Copy, in *snapshot.Info) (*replay.Runner, error) {
+	stubs, err := replay.Decode(in.Stubs)
+	if err != nil {
+		return nil, err
+	}
+	d.env.Stubs.Add(stubs)
+	return replay.New(c, d.env, d.first+1), nil
 }
 
 // blame returns err or, when that is a divergence of a recording whose images are

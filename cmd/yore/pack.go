@@ -21,6 +21,7 @@ type packFlags struct {
 	output    string
 	note      string
 	at        string
+	from, to  string
 	noSources bool
 	noDebug   bool
 	noEnv     bool
@@ -37,7 +38,7 @@ func newPack() *cobra.Command {
 			"RECORDING is a directory or a name in the store; left out, it is the latest.\n\n" +
 			"`yore info FILE` lists what a bundle gives away. --exclude-env and --redact concern the description alone: what\n" +
 			"the program read, wrote and held in memory is in the bundle, since replay needs it.",
-		Example:           "  yore pack\n  yore pack -o crash.yore.zip --note 'only with two workers' server-3",
+		Example:           "  yore pack\n  yore pack --from 4000 --to 5200\n  yore pack -o crash.yore.zip --note 'only with two workers' server-3",
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +63,8 @@ func newPack() *cobra.Command {
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "the bundle's `FILE`; by default the recording's name with "+bundleSuffix)
 	cmd.Flags().StringVar(&f.note, "note", "", "a remark for whoever opens it, `TEXT`")
 	cmd.Flags().StringVar(&f.at, "at", "", "it opens at `POS`, a position or an event, instead of the end")
+	cmd.Flags().StringVar(&f.from, "from", "", "leave out what is before the last image that is before `POS`")
+	cmd.Flags().StringVar(&f.to, "to", "", "leave out what is after `POS`; it opens there")
 	cmd.Flags().BoolVar(&f.noSources, "no-sources", false, "leave the sources out")
 	cmd.Flags().BoolVar(&f.noDebug, "no-debug", false, "leave separate debug files out")
 	cmd.Flags().BoolVar(&f.noEnv, "exclude-env", false, "leave the environment out of the description")
@@ -73,29 +76,71 @@ func newPack() *cobra.Command {
 const bundleSuffix = ".yore.zip"
 
 func (f *packFlags) options(dir string) (pack.Options, error) {
-	var session bundle.Session
-	if f.at != "" {
-		p, err := timeline.Parse(f.at)
-		if err != nil {
-			return pack.Options{}, usagef("--at: %w", err)
-		}
-		r, err := trace.OpenRecording(dir)
-		if err != nil {
-			return pack.Options{}, recordingStatus(err)
-		}
-		last := r.Log.Len() - 1
-		r.Close()
-		if p.Event > last {
-			return pack.Options{}, usagef("--at %s: history ends with event %d", f.at, last)
-		}
-		session.Position = p.String()
+	session, part, err := f.places(dir)
+	if err != nil {
+		return pack.Options{}, err
 	}
 	patterns, err := pack.Patterns(f.redact)
 	if err != nil {
 		return pack.Options{}, usagef("--redact: %w", err)
 	}
 	return pack.Options{Yore: versionLine(), Note: f.note, NoSources: f.noSources, NoDebug: f.noDebug,
-		NoEnv: f.noEnv, Redact: patterns, Session: session}, nil
+		NoEnv: f.noEnv, Redact: patterns, Session: session, Range: part}, nil
+}
+
+// places are where the bundle opens, and the part of history that it holds; nil for
+// all.
+func (f *packFlags) places(dir string) (session bundle.Session, part *pack.Range, err error) {
+	if f.at == "" && f.from == "" && f.to == "" {
+		return session, nil, nil
+	}
+	r, err := trace.OpenRecording(dir)
+	if err != nil {
+		return session, nil, recordingStatus(err)
+	}
+	first, last := r.Meta().First, r.Log.Len()-1
+	r.Close()
+	place := func(flag, text string, or int64) (timeline.Position, error) {
+		if text == "" {
+			return timeline.Position{Event: or}, nil
+		}
+		p, err := timeline.Parse(text)
+		switch {
+		case err != nil:
+			return p, usagef("%s: %w", flag, err)
+		case p.Event > last:
+			return p, usagef("%s %s: history ends with event %d", flag, text, last)
+		case p.Event < first:
+			return p, usagef("%s %s: history begins with event %d", flag, text, first)
+		}
+		return p, nil
+	}
+	from, err := place("--from", f.from, first)
+	if err != nil {
+		return session, nil, err
+	}
+	to, err := place("--to", f.to, last)
+	if err != nil {
+		return session, nil, err
+	}
+	at, err := place("--at", f.at, to.Event)
+	if err != nil {
+		return session, nil, err
+	}
+	switch {
+	case from.Event > to.Event:
+		return session, nil, usagef("--from %s is after --to %s", f.from, f.to)
+	case at.Event < from.Event || at.Event > to.Event:
+		return session, nil, usagef("--at %s is outside of the part from %v to %v", f.at, from, to)
+	case f.at != "":
+		session.Position = at.String()
+	case f.to != "":
+		session.Position = to.String()
+	}
+	if f.from != "" || f.to != "" {
+		part = &pack.Range{From: from.Event, To: to.Event}
+	}
+	return session, part, nil
 }
 
 // packTo packs a recording's directory and says what came of it.

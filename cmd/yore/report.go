@@ -283,7 +283,7 @@ func fromLog(dir string, out *report.Report, s *engine.Session) error {
 	}
 	out.Timeline.Total = total
 	lane := map[int32]int{}
-	err = rec.Log.Scan(0, last+1, trace.Filter{}, func(i int64, e *trace.Event) bool {
+	err = rec.Log.Scan(rec.Meta().First, last+1, trace.Filter{}, func(i int64, e *trace.Event) bool {
 		k, ok := lane[e.TID]
 		if !ok {
 			k = len(lane)

@@ -31,6 +31,8 @@ type Options struct {
 	NoEnv   bool
 	Redact  []*regexp.Regexp
 	Session bundle.Session
+	// Range is the part of history to hold, nil for all.
+	Range *Range
 	// From is the bundle that the recording was unpacked from, nil for none: what
 	// belongs to it is there.
 	From *Opened
@@ -67,7 +69,7 @@ func Pack(dir, out string, o Options) (*Packed, error) {
 type packer struct {
 	Options
 	rec     *trace.Recording
-	dir     string // of the recording
+	dir     string // of the events and images
 	staging string // of what is made for the bundle
 	files   []trace.File
 	debug   []string // paths, in the order of the manifest's Debug
@@ -95,6 +97,13 @@ func pack(dir, out string, o Options) (_ *Packed, err error) {
 	if rec.Log.Len() == 0 {
 		return nil, errors.New("there is no event in it")
 	}
+	meta := rec.Meta()
+	p.m.From = meta.First
+	if p.Range != nil {
+		if err := p.trim(&meta); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.mapped(); err != nil {
 		return nil, err
 	}
@@ -102,13 +111,12 @@ func pack(dir, out string, o Options) (_ *Packed, err error) {
 		return nil, err
 	}
 	p.findParts()
-	meta := rec.Meta()
 	p.hide(&meta)
 	sums, _, err := rec.Fingerprints()
 	if err != nil {
 		return nil, err
 	}
-	if err := trace.Derive(staging, meta, p.files, sums); err != nil {
+	if err := trace.Derive(staging, meta, p.files, p.inRange(sums)); err != nil {
 		return nil, err
 	}
 	w, err := bundle.Create(out, &p.m)
@@ -307,7 +315,7 @@ func (p *packer) addImages(w *bundle.Writer) error {
 		return err
 	}
 	for _, e := range list {
-		if e.Err != nil || e.Event >= p.rec.Log.Len() {
+		if e.Err != nil || e.Event > p.m.To {
 			continue
 		}
 		name := fmt.Sprintf("images/%d.img", e.ID)

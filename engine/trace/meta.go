@@ -103,6 +103,9 @@ type Meta struct {
 	Threads int     `json:"threads,omitempty"` // largest number at one time
 	// Counts holds further figures by name: preemptions, images, checkpoints…
 	Counts map[string]int64 `json:"counts,omitempty"`
+	// First is the event that history begins with, 0 unless the recording is a part
+	// of another. Of events before it only the time is kept.
+	First int64 `json:"first,omitempty"`
 	// Ended is nil while the program runs, and for good when yore was killed.
 	Ended *Ended `json:"ended,omitempty"`
 	// EndImage is the image of the recording's end when that lies inside the last
