@@ -7,6 +7,7 @@ package delve
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-delve/delve/pkg/proc"
@@ -157,6 +158,22 @@ func private(fn *proc.Function) bool {
 		return !strings.Contains(name, ".") // assembly such as gcWriteBarrier, memeqbody
 	}
 	return rest == "" || rest[0] < 'A' || rest[0] > 'Z'
+}
+
+// errAsleep is where the runtime finds that no goroutine can go on.
+var errAsleep = errors.New("no goroutine runs here; select one of those that wait (goroutines, goroutine N), or go back with reverse-continue")
+
+// fromFailure goes back from where the runtime reports a failure to the statement
+// that failed.
+func (b *Backend) fromFailure() error {
+	frames, err := b.stack(64)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(frames, func(f proc.Stackframe) bool { return !private(f.Current.Fn) }) {
+		return errAsleep
+	}
+	return b.toUser()
 }
 
 // toUser goes back to the beginning of the statement, in the innermost function

@@ -183,7 +183,7 @@ func (b *Backend) backFirst(dir proc.Direction) (done bool, err error) {
 		return false, nil
 	}
 	if b.failed {
-		return true, b.toUser()
+		return true, b.fromFailure()
 	}
 	entry, err := b.atEntry()
 	if err != nil || !entry {
@@ -245,7 +245,7 @@ func (b *Backend) backOut() (debugger.Outcome, error) {
 	level := b.frame
 	return b.motion(proc.Backward, func() error {
 		if b.failed {
-			return b.toUser()
+			return b.fromFailure()
 		}
 		return b.toCall(level)
 	})

@@ -97,6 +97,9 @@ func (b *Backend) showHitValues(bp *proc.BreakpointState, lbp *proc.LogicalBreak
 	if lbp == nil {
 		return
 	}
+	if lbp.Name == proc.FatalThrow {
+		b.printf("\t%s\n", b.failure(lbp))
+	}
 	exprs := lbp.Variables
 	if bp.WatchExpr != "" && bp.WatchType != 0 {
 		exprs = append(append([]string(nil), exprs...), bp.WatchExpr)
