@@ -17,6 +17,8 @@
 //	watch: total == 7      an expression that gets its final value at the line with
 //	                       MARK culprit, or never changes when there is none; the
 //	                       program's argument is then a seed
+//	back: rs; last total   commands of the prompt that lead from where it fails back
+//	                       to the line with MARK culprit; its argument is a seed
 //	frame: work            the function whose local variable that is, active at the end
 //
 // A comment "MARK name" in a program marks the line that a test looks for

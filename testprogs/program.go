@@ -23,8 +23,9 @@ type Program struct {
 	Exit   int     // exit status of the short run
 	Signal int     // the signal that ends it, 0 for none
 	Needs  []string
-	Watch  string // the expression that goes wrong at the line with MARK culprit
-	Frame  string // the function whose variable it names, "" for none
+	Watch  string   // the expression that goes wrong at the line with MARK culprit
+	Frame  string   // the function whose variable it names, "" for none
+	Back   []string // commands that lead from its failure back to the line with MARK culprit
 }
 
 var languages = map[string]bool{"c": true, "cc": true, "go": true, "rs": true, "py": true, "sql": true}
@@ -144,6 +145,8 @@ func (p *Program) directive(key, val string) (err error) {
 		p.Watch = val
 	case "frame":
 		p.Frame = val
+	case "back":
+		p.Back = strings.Split(val, "; ")
 	case "stdin":
 		p.Stdin, err = strconv.Unquote(`"` + val + `"`)
 	case "output":

@@ -11,8 +11,9 @@
 // terminal of tmux's, and the debug adapter (editor.go), by the requests of an editor
 // in their usual order (client.go). Bundles are opened where nothing of what they were
 // made of is (elsewhere.go).
-// Then the samples that say which expression goes wrong where are bisected, each
-// with 20 seeds (culprits.go): the marked line must be found.
+// Then the samples that say which expression goes wrong where are bisected, and those
+// that say which commands lead back followed, each with 20 seeds (culprits.go): the
+// marked line must be found.
 //
 // The list (list.go) is data. A program that the machine lacks is in the table,
 // with the reason. The exit status is 1 when a program failed, 0 otherwise.

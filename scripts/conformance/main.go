@@ -69,7 +69,7 @@ func findCulprits(ctx context.Context, yore string, match *regexp.Regexp) (faile
 	head := "\n| sample | line found | proved latest | most evaluations | most seconds | |\n|---|---|---|---|---|---|"
 	for _, p := range ps {
 		// A frame's variable is asked for at the prompt (cmd/yore's tests).
-		if p.Watch == "" || p.Frame != "" || !match.MatchString("bisect "+p.Name) || ctx.Err() != nil {
+		if p.Watch == "" && len(p.Back) == 0 || p.Frame != "" || !match.MatchString("bisect "+p.Name) || ctx.Err() != nil {
 			continue
 		}
 		if head != "" {
