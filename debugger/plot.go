@@ -39,8 +39,44 @@ func (d *Debugger) plot(ctx context.Context, args string) error {
 			return errors.New("plot: --svg needs the name of a file")
 		}
 	}
+	p, err := d.Plot(ctx, expr)
+	if err != nil {
+		return err
+	}
+	d.print(p.Text(min(d.ui.Width(), 120)))
+	if file == "" {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(p.SVG()), 0o644); err != nil {
+		return fmt.Errorf("plot: %w", err)
+	}
+	return nil
+}
+
+// Plot is a number's course over history.
+type Plot struct {
+	Expr    string
+	dots    []dot
+	total   time.Duration
+	unknown int // dots without a value
+}
+
+// Text draws the plot with characters, width columns wide, and says what it is.
+func (p *Plot) Text(width int) string {
+	text := drawPlot(width, p.dots, p.total) + fmt.Sprintf("%s at %d points of %s", p.Expr, len(p.dots), seconds(p.total))
+	if p.unknown > 0 {
+		text += fmt.Sprintf(", without a value at %d", p.unknown)
+	}
+	return text + "\n"
+}
+
+// SVG draws the plot as an image that refers to nothing outside.
+func (p *Plot) SVG() string { return svgPlot(p.Expr, p.dots, p.total) }
+
+// Plot looks at an expression all over history. The program stays where it is.
+func (d *Debugger) Plot(ctx context.Context, expr string) (*Plot, error) {
 	if expr == "" {
-		return errors.New("plot needs an expression")
+		return nil, errors.New("plot needs an expression")
 	}
 	total := d.tl.EventTime(d.tl.Events())
 	var times []time.Duration
@@ -64,30 +100,18 @@ func (d *Debugger) plot(ctx context.Context, args string) error {
 			dots = append(dots, x)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		slices.SortStableFunc(dots, func(a, b dot) int { return int(a.at - b.at) })
 		times = between(dots, total/plotSteps/8)
 	}
 	switch {
 	case text != "":
-		return fmt.Errorf("plot: %s is not a number everywhere: %s", expr, shorten(text))
+		return nil, fmt.Errorf("plot: %s is not a number everywhere: %s", expr, shorten(text))
 	case unknown == len(dots):
-		return fmt.Errorf("plot: %s has no value at the %d points looked at", expr, len(dots))
+		return nil, fmt.Errorf("plot: %s has no value at the %d points looked at", expr, len(dots))
 	}
-	d.print(drawPlot(min(d.ui.Width(), 120), dots, total))
-	d.printf("%s at %d points of %s", expr, len(dots), seconds(total))
-	if unknown > 0 {
-		d.printf(", without a value at %d", unknown)
-	}
-	d.print("\n")
-	if file == "" {
-		return nil
-	}
-	if err := os.WriteFile(file, []byte(svgPlot(expr, dots, total)), 0o644); err != nil {
-		return fmt.Errorf("plot: %w", err)
-	}
-	return nil
+	return &Plot{expr, dots, total, unknown}, nil
 }
 
 // between returns times half-way between neighbours that differ and are further
@@ -223,7 +247,7 @@ func svgPlot(expr string, dots []dot, total time.Duration) string {
 	text := func(px, py float64, anchor, s string) string {
 		return fmt.Sprintf("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\" font-family=\"monospace\" font-size=\"12\">%s</text>\n", px, py, anchor, html.EscapeString(s))
 	}
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", width, height) +
+	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %[1]d %[2]d\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", width, height) +
 		text(margin, margin/2, "start", expr) +
 		text(margin-5, y(hi), "end", strconv.FormatFloat(hi, 'g', 6, 64)) + text(margin-5, y(lo), "end", strconv.FormatFloat(lo, 'g', 6, 64)) +
 		text(margin, height-margin+18, "start", "0") + text(width-margin, height-margin+18, "end", seconds(total)) +

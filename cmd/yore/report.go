@@ -29,6 +29,7 @@ type reporter struct {
 	session  sessionFlags
 	output   string
 	expr     string
+	plots    []string
 	note     string
 	noBundle bool
 	nx       bool
@@ -41,9 +42,10 @@ func newReport() *cobra.Command {
 		Short: "write a report for a tracker, with the bundle",
 		Long: "report writes report.md, report.html (one page that needs nothing else) and the bundle into a directory: how\n" +
 			"the program ended, the backtraces of its threads with source lines, its last output and events, the timeline,\n" +
-			"with --expr the statement that gave an expression its value, and the commands that open the bundle.\n" +
+			"with --expr the statement that gave an expression its value, with --plot a number's course over history, and\n" +
+			"the commands that open the bundle.\n" +
 			"RECORDING is a directory, a bundle, or a name in the store; left out, it is the latest.",
-		Example:           "  yore report\n  yore report -o crash.report --expr 'list_len(head) <= 10' crash.yore.zip",
+		Example:           "  yore report\n  yore report -o crash.report --expr 'list_len(head) <= 10' --plot 'list_len(head)' crash.yore.zip",
 		Args:              atMost(1),
 		ValidArgsFunction: completeRecordings,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +70,7 @@ func newReport() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&r.output, "output", "o", "", "the report's `DIR`; by default the recording's name with .report")
 	cmd.Flags().StringVar(&r.expr, "expr", "", "find the statement that gave `EXPR` its value, as bisect does")
+	cmd.Flags().StringArrayVar(&r.plots, "plot", nil, "draw the value of `EXPR`, a number, over history; repeatable")
 	cmd.Flags().StringVar(&r.note, "note", "", "a remark, `TEXT`")
 	cmd.Flags().BoolVar(&r.noBundle, "no-bundle", false, "write no bundle")
 	cmd.Flags().BoolVar(&r.nx, "nx", false, "do not read ~/.gdbinit and its like")
@@ -164,6 +167,14 @@ func (r *reporter) gather(ctx context.Context, rec *recorded, out *report.Report
 	}
 	if out.Threads, err = backtraces(ctx, back, root); err != nil {
 		return err
+	}
+	for _, expr := range r.plots {
+		p, err := d.Plot(ctx, expr)
+		if err != nil {
+			return err
+		}
+		const columns = 100
+		out.Plots = append(out.Plots, report.Plot{Expr: expr, Text: p.Text(columns), SVG: p.SVG()})
 	}
 	if r.expr != "" {
 		return r.bisect(ctx, d, out)

@@ -109,6 +109,8 @@ details > summary { cursor: pointer; color: var(--dim); }
 position {{.Position}}, {{.Guarantee}}
 {{range .Frames}}#{{.Level}}  {{.Text}}
 {{end}}</pre>{{end}}
+{{range .Plots}}<h2><code>{{.Expr}}</code> over time</h2>
+{{.Image}}{{end}}
 {{range .Threads}}<h2>{{.Name}}</h2>
 <pre>{{range .Frames}}#{{.Level}}  {{.Text}}
 {{end}}</pre>{{if .Source}}<pre>{{$t := .}}{{range $i, $l := .Source}}<span{{if $t.Here $i}} class="at"{{end}}>{{printf "%5d" ($t.Number $i)}}  {{$l}}</span>
@@ -123,6 +125,9 @@ position {{.Position}}, {{.Guarantee}}
 </body>
 </html>
 `))
+
+// Image is a plot's image as part of the page.
+func (p Plot) Image() template.HTML { return template.HTML(p.SVG) }
 
 // Number is the number of source line i, Here whether it is the frame's.
 func (t Thread) Number(i int) int { return t.First + i }

@@ -31,6 +31,9 @@ func (r *Report) Markdown() string {
 		}
 		b.WriteString(fence(lines))
 	}
+	for _, p := range r.Plots {
+		fmt.Fprintf(&b, "\n## %s over time\n\n%s", code(p.Expr), fence(strings.Split(strings.TrimRight(p.Text, "\n"), "\n")))
+	}
 	for _, t := range r.Threads {
 		fmt.Fprintf(&b, "\n## %s\n\n", inline(t.Name))
 		var lines []string

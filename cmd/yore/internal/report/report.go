@@ -12,6 +12,7 @@ type Report struct {
 	Note     string
 	Threads  []Thread // the one that matters first
 	Change   *Change  // a bisect's answer, nil when nothing was asked
+	Plots    []Plot
 	Output   []string // the program's last lines
 	Events   []string // the last events, as text
 	Marks    []Mark   // named points
@@ -46,6 +47,10 @@ type Change struct {
 	Guarantee           string
 	Frames              []Frame
 }
+
+// Plot is a number's course over history, drawn with characters and as an image. The
+// image is markup that escapes what it quotes.
+type Plot struct{ Expr, Text, SVG string }
 
 // Mark is a named point of history; At is its part of it, from 0 to 1.
 type Mark struct {

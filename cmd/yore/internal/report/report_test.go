@@ -16,6 +16,7 @@ func sample() *Report {
 		Facts:   []Fact{{"command", "./list 2024"}, {"directory", evil}},
 		Threads: []Thread{{Name: "Thread 1 " + evil, Frames: []Frame{{0, "main at list.c:3 " + evil}}, Source: []string{"int main()", "{", evil}, First: 1, At: 3}},
 		Change:  &Change{Expr: evil, Before: "1", After: "0", Where: "list.c:78", Source: evil, Position: "1+2@0x3", Guarantee: "the latest change", Frames: []Frame{{0, evil}}},
+		Plots:   []Plot{{evil, "1 ┤──\n0 └──\n", "<svg><text>1</text></svg>"}},
 		Output:  []string{evil, "bye"}, Events: []string{"1 syscall " + evil},
 		Marks:    []Mark{{"boom", "1+2@0x3", evil, 0.9}, {evil, "1", "", -1}},
 		Timeline: Timeline{Total: 1500 * time.Millisecond, Lanes: []Lane{{"main", []int{1, 0, 900}}, {evil, []int{0, 0, 0}}}, Images: []float64{0, 1}},
