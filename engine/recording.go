@@ -181,6 +181,9 @@ func (k *recording) run(ctx context.Context) (err error) {
 	if k.Chaos {
 		k.remarks.list = append(k.remarks.list, fmt.Sprintf("recorded with --chaos --seed %d", k.Seed))
 	}
+	if portable(k.Env) {
+		k.remarks.list = append(k.remarks.list, "recorded with --portable: glibc and Go were kept to instructions that all processors have")
+	}
 	k.rec.SetAffinity(allowed)
 	k.images.rec = k.rec
 	if err := k.describe(); err != nil {

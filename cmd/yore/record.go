@@ -85,7 +85,7 @@ func newRecord() *cobra.Command {
 	fs.DurationVar(&f.timeout, "timeout", 0, "end the program by SIGABRT after a `DURATION` such as 30s")
 	fs.DurationVar(&f.imageEvery, "image-every", 0, "the time between images of the program, a `DURATION`; 0 adapts")
 	fs.Var(&f.disk, "disk", "what the images may take, a `SIZE` such as 2G")
-	fs.BoolVar(&f.portable, "portable", false, "keep copies of all files that the program maps")
+	fs.BoolVar(&f.portable, "portable", false, "keep copies of all files that the program maps, and keep glibc and Go from using newer instructions than all processors have (GLIBC_TUNABLES, GODEBUG)")
 	fs.StringVar(&f.bundle, "bundle", "", "pack the recording into `FILE` too; without -o only the bundle is kept")
 	fs.StringArrayVar(&f.follow, "follow", nil, "run PROG natively and record those programs that it executes whose name matches `GLOB`; repeatable")
 	f.program.registerProgram(fs)
@@ -204,6 +204,9 @@ func passing(path string) bool { return strings.Contains(path, "/go-build") }
 // once is one run. It returns the exit status of the stand-in.
 func (f *recordFlags) once(t target, signals <-chan unix.Signal) (int, error) {
 	p := f.program.program(t)
+	if f.portable {
+		p.Env = engine.PortableEnv(p.Env)
+	}
 	opened, std, err := p.Streams([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
 	defer func() {
 		for _, x := range opened {

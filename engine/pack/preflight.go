@@ -74,6 +74,21 @@ func used(n *bundle.Needs) []string {
 	return out
 }
 
+// Opens says on which machines a recording can be replayed, and on which it surely
+// can. needs is nil when what the run used is not known.
+func Opens(rec *trace.Meta, needs *bundle.Needs) (can, surely string) {
+	can = "x86-64 Linux"
+	if needs != nil {
+		if list := used(needs); len(list) > 0 {
+			can += ", on a processor with " + strings.Join(list, ", ") + ", which the program used"
+		}
+	}
+	if list := rec.Machine.Visible(); len(list) > 0 {
+		surely = "processors that have all that this one had: " + strings.Join(list, " ")
+	}
+	return can, surely
+}
+
 // Preflight holds what a bundle needs against a machine, before anything runs.
 func Preflight(m *bundle.Manifest, rec *trace.Meta, h Host) []Finding {
 	var out []Finding

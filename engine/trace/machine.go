@@ -77,6 +77,11 @@ func init() {
 	}
 }
 
+// Visible lists the features that a program can notice.
+func (m *Machine) Visible() []string {
+	return slices.DeleteFunc(slices.Clone(m.Features), func(f string) bool { return !visible[f] })
+}
+
 // Lacks lists the features visible to programs that rec had and m has not.
 func (m *Machine) Lacks(rec *Machine) []string {
 	var out []string

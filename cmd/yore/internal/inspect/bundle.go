@@ -76,6 +76,11 @@ func (in *bundleInfo) text(path string) string {
 	line("directory", "%s", meta.Cwd)
 	line("recorded", "%s, %.3f s, by %s", meta.Began.Local().Format(time.RFC1123Z), meta.Seconds, meta.Yore)
 	line("machine", "%s, %d cores, Linux %s", meta.Machine.CPU, meta.Machine.CPUs, meta.Machine.Kernel)
+	can, surely := pack.Opens(meta, &m.Needs)
+	line("opens on", "%s", can)
+	if surely != "" {
+		line("surely on", "%s", surely)
+	}
 	line("events", "%d to %d of %d", m.From, m.To, max(meta.Events, m.To+1))
 	line("threads", "%d", meta.Threads)
 	line("ended", "%s", meta.Ended)

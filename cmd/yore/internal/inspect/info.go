@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yore/engine/pack"
 	"yore/engine/trace"
 )
 
@@ -72,6 +73,11 @@ func (in *info) text() string {
 	line("pid", "%d", m.PID)
 	line("recorded", "%s, %.3f s, by %s", m.Began.Local().Format(time.RFC1123Z), m.Seconds, m.Yore)
 	line("machine", "%s, %d cores, Linux %s", m.Machine.CPU, m.Machine.CPUs, m.Machine.Kernel)
+	can, surely := pack.Opens(m, nil)
+	line("opens on", "%s", can)
+	if surely != "" {
+		line("surely on", "%s", surely)
+	}
 	line("events", "%d", in.Events)
 	if m.Threads > 0 {
 		line("threads", "%d", m.Threads)
