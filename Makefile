@@ -42,6 +42,7 @@ bench: build ## the speed table: what was asked, what was measured (RUNS=5, ROWS
 conformance: build ## record, verify and wander through real programs (RUN=regexp)
 	@scripts/setup conformance
 	$(GO) run ./scripts/conformance -yore bin/yore $(if $(RUN),-run '$(RUN)')
+	$(if $(RUN),,$(GO) test -count=1 -timeout 20m -run 'TestFlippedBytes' ./engine -args -flips 350)
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(FUZZTIME)

@@ -203,7 +203,7 @@ func Verify(ctx context.Context, dir string, confined bool, progress func(event,
 	return v, err
 }
 
-func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) (err error) {
+func verify(ctx context.Context, dir string, confined bool, progress func(event, events int64), v *Verified) error {
 	d, err := openDisk(dir)
 	if err != nil {
 		return err
@@ -212,7 +212,11 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 	defer d.kill()
 	d.confined = confined
 	d.pin()
-	defer func() { err = d.blame(err) }()
+	return d.blame(d.verify(ctx, progress, v))
+}
+
+// verify is Verify with a recording that is open and a thread that is pinned.
+func (d *disk) verify(ctx context.Context, progress func(event, events int64), v *Verified) error {
 	sums, _, err := d.rec.Fingerprints()
 	if err != nil {
 		return err
@@ -231,6 +235,9 @@ func verify(ctx context.Context, dir string, confined bool, progress func(event,
 		return err
 	}
 	defer func() { r.Kill() }()
+	if err := d.compareStart(c); err != nil {
+		return err
+	}
 	checker := snapshot.Checker{Sums: snapshot.Sums{Contents: &d.contents}}
 	var last *tracee.Copy
 	defer func() {
@@ -346,6 +353,23 @@ func advance(ctx context.Context, r *replay.Runner, to, events int64, progress f
 		if progress != nil {
 			progress(r.Next, events)
 		}
+	}
+	return nil
+}
+
+// compareStart holds the first event against the first image.
+func (d *disk) compareStart(c *tracee.Copy) error {
+	e, err := d.env.Log.At(0)
+	if err != nil {
+		return err
+	}
+	x := c.Regs()
+	diff := replay.Differing(e.Regs, x)
+	if diff == "" && (e.Kind != trace.Start || e.NR != -1 || int(e.TID) != c.Active || e.PC != x.Rip || e.SP != x.Rsp) {
+		diff = fmt.Sprintf("thread %d at %#x", c.Active, x.Rip)
+	}
+	if diff != "" {
+		return &Divergence{Event: 0, Thread: c.Active, PC: x.Rip, What: "start", Want: "as in the first image", Got: diff}
 	}
 	return nil
 }

@@ -53,6 +53,32 @@ func (r *Runner) checkEntry(e *trace.Event) error {
 	return nil
 }
 
+// checkHere compares where the thread stands with an event that begins there.
+func (r *Runner) checkHere(e *trace.Event) error {
+	x, th := r.Regs(), r.Threads[r.Active]
+	switch e.Kind {
+	case trace.Leave:
+		if !th.InCall || th.Call != int64(e.NR) {
+			return r.diverged("system call left", fmt.Sprint(e.NR), fmt.Sprintf("inside %v %d", th.InCall, th.Call))
+		}
+		if callArgs(x) != e.Args {
+			return r.diverged(fmt.Sprintf("arguments of system call %d", e.NR), fmt.Sprintf("%#x", e.Args), fmt.Sprintf("%#x", callArgs(x)))
+		}
+	case trace.End:
+		if e.PC == 0 && e.SP == 0 {
+			return nil // it was killed: nobody knows where
+		}
+	}
+	const syscallLen = 2
+	switch again := th.InCall && e.Kind != trace.Leave && x.Rip-syscallLen == e.PC; { // the call is to be entered again
+	case x.Rip != e.PC && !again:
+		return r.diverged("pc", fmt.Sprintf("%#x", e.PC), fmt.Sprintf("%#x", x.Rip))
+	case x.Rsp != e.SP:
+		return r.diverged("stack pointer", fmt.Sprintf("%#x", e.SP), fmt.Sprintf("%#x", x.Rsp))
+	}
+	return nil
+}
+
 func (r *Runner) checkFault(e *trace.Event) error {
 	if x := r.Regs(); x.Rsp != e.SP {
 		return r.diverged("stack pointer", fmt.Sprintf("%#x", e.SP), fmt.Sprintf("%#x", x.Rsp))
@@ -127,11 +153,17 @@ func (r *Runner) guard(e *trace.Event) error {
 }
 
 func (r *Runner) apply(e *trace.Event) error {
+	if err := r.checkShape(e); err != nil {
+		return err
+	}
 	if err := r.guard(e); err != nil {
 		return err
 	}
 	if NeedsRestore(e) {
 		return r.restore()
+	}
+	if err := r.checkEffect(e); err != nil {
+		return err
 	}
 	th := r.Threads[r.Active]
 	switch e.Kind {
@@ -141,10 +173,6 @@ func (r *Runner) apply(e *trace.Event) error {
 		r.SetRegs(x)
 		th.InCall, th.Call = true, int64(e.NR)
 		return r.write(e)
-	case trace.Leave:
-		if !th.InCall || th.Call != int64(e.NR) {
-			return r.diverged("system call left", fmt.Sprint(e.NR), fmt.Sprintf("inside %v %d", th.InCall, th.Call))
-		}
 	case trace.Clone:
 		r.Threads[int(e.Child)] = r.newThread(e)
 	}

@@ -29,7 +29,7 @@ func (r *Runner) RunFor(d time.Duration) (Stop, error) {
 		}
 		if r.Immediate(e) && !Breaks(e) {
 			r.atEvent = true
-			return AtEvent, nil
+			return AtEvent, r.checkHere(e)
 		}
 	}
 	r.Resume(ptrace.Sysemu, 0)

@@ -187,7 +187,10 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 		}
 		if r.Ends(e) || Immediate(e) && (jump || !NeedsRestore(e)) {
 			r.atEvent = true
-			return AtEvent, nil
+			if NeedsRestore(e) {
+				return AtEvent, nil
+			}
+			return AtEvent, r.checkHere(e)
 		}
 		if Breaks(e) {
 			e = nil
