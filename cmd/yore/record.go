@@ -150,6 +150,9 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 		f.store = trace.Store{Dir: dir}
 	}
 	f.stderr = stderr
+	if err := f.store.Sweep(leftovers); err != nil && !f.quiet {
+		fmt.Fprintf(stderr, "yore: %v\n", err) // the program runs all the same
+	}
 	signals, err := f.signals()
 	if err != nil {
 		return withStatus(exitSelf, err)
@@ -167,6 +170,10 @@ func (f *recordFlags) run(stderr io.Writer, words []string) error {
 		}
 	}
 }
+
+// leftovers is the age from which a recording that was not to be kept, of a yore that
+// died with it, is removed.
+const leftovers = 24 * time.Hour
 
 // hasProc says when there is no /proc, through which everything about a process is
 // learnt.
