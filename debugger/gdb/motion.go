@@ -26,7 +26,10 @@ func (g *Backend) Arrive(ctx context.Context) (debugger.Outcome, error) {
 		if out, err = g.resume(ctx, "-exec-continue"); err != nil {
 			return err
 		}
-		return g.libraries(ctx)
+		if err := g.libraries(ctx); err != nil || g.quiet {
+			return err
+		}
+		return g.rewatch(ctx)
 	})
 	return out, err
 }

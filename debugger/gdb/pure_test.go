@@ -202,3 +202,24 @@ func FuzzNames(f *testing.F) {
 		calls(s)
 	})
 }
+
+func TestRootNames(t *testing.T) {
+	for expr, want := range map[string]string{
+		"x":                           "x",
+		"head->next->v":               "head",
+		"list.head -> next[i + 0x1f]": "list i",
+		"bank::total":                 "bank::total",
+		"*(long *)p":                  "long p", // a type is taken for a name that is unknown
+		"$rip + 1":                    "$rip",
+	} {
+		var got []string
+		for _, n := range rootNames.FindAllString(expr, -1) {
+			if !memberOrNumber(n) {
+				got = append(got, n)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", expr, got, want)
+		}
+	}
+}
