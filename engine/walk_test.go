@@ -32,7 +32,7 @@ import (
 //   - the marks of all stops, taken back one after the other, retrace the walk;
 //   - breakpoints are met backwards where they were met forwards.
 //
-// `make test` does a selection, YORE_WALKS=N every program and N seeds.
+// `make test` does a selection, YORE_WALKS=N every program, N seeds and longer walks.
 
 // A tour is a program to walk in, and where.
 type tour struct {
@@ -65,9 +65,9 @@ var more = []tour{
 var walkBuilds = [][]string{{"-O0"}, {"-O2"}, {"-O0", "-no-pie"}, {"-O2", "-no-pie"}, {"-O1", "-static"}}
 
 func TestWalks(t *testing.T) {
-	seeds, all := 1, false
+	seeds, motions, all := 1, 60, false
 	if v := os.Getenv("YORE_WALKS"); v != "" {
-		all = true
+		motions, all = 200, true
 		fmt.Sscan(v, &seeds)
 	}
 	which := tours
@@ -81,14 +81,14 @@ func TestWalks(t *testing.T) {
 			}
 			for seed := range seeds {
 				t.Run(fmt.Sprintf("%s%s/%d", tr.prog, strings.Join(flags, ""), seed), func(t *testing.T) {
-					tr.walk(t, flags, int64(seed))
+					tr.walk(t, flags, int64(seed), motions)
 				})
 			}
 		}
 	}
 }
 
-func (tr tour) walk(t *testing.T, flags []string, seed int64) {
+func (tr tour) walk(t *testing.T, flags []string, seed int64, motions int) {
 	p, err := testprogs.Find(tr.prog)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func (tr tour) walk(t *testing.T, flags []string, seed int64) {
 	if args == nil {
 		args = p.Args
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(motions)*4*time.Second)
 	defer cancel()
 	s := session(t, append([]string{exe}, args...)...)
 	w := &walker{t: t, ctx: ctx, s: s, rnd: rand.New(rand.NewSource(seed)), hashes: map[timeline.Position]uint64{}}
@@ -109,7 +109,7 @@ func (tr tour) walk(t *testing.T, flags []string, seed int64) {
 	if len(w.stops) == 0 {
 		t.Fatal("nowhere to stop")
 	}
-	w.run(60)
+	w.run(motions)
 	t.Logf("%d motions, %d positions, %d events, %v", w.motions, len(w.hashes), s.Events(), w.did)
 }
 

@@ -61,6 +61,12 @@ func (l *Locator) first(ctx context.Context, base *replay.Runner, s *state) (Coo
 	}
 	for {
 		c, err := f.next(ctx)
+		if err == ErrNotFound && ahead == nil {
+			// A slice in which nothing is executed has one point, its base.
+			if same, serr := f.g.equals(s); same || serr != nil {
+				return Coord{}, serr
+			}
+		}
 		if err != nil || ahead == nil {
 			return c, err
 		}
