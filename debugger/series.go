@@ -97,7 +97,7 @@ func statementText(l Location) string {
 // logAt runs through all of history once and prints expressions at each pass of a
 // place.
 func (d *Debugger) logAt(ctx context.Context, args string) (out Outcome, err error) {
-	place, rest := cutWord(args)
+	place, rest, _ := strings.Cut(strings.TrimSpace(args), " ")
 	exprs := splitExpressions(rest)
 	if place == "" || len(exprs) == 0 {
 		return out, errors.New("log needs a place, as `break` takes it, and expressions")

@@ -171,6 +171,19 @@ var suite = []struct {
 		{do: "goto end", at: "-"},
 		{do: "last {calls}", at: "count", says: `from 15 to 16`},
 	}},
+	{"series", []behaviour{
+		{do: "goto end", at: "-", keep: "end"},
+		{do: "log {add} n {total}", says: `(?s)^\d+\+1@0x[0-9a-f]+ +n = 0  {total} = 0\n.*n = 8  {total} = 13\n16 hits\.\n$`, same: "end"},
+		{do: "log part n nosuch", says: `(?s)n = 0  nosuch = <.*nosuch.*>\n.*16 hits\.\n$`},
+		{do: "log nosuch 1", err: `nosuch`},
+		{do: "log {add}", err: `expressions`},
+		{do: "info breakpoints", says: `(?i)no breakpoints`},
+		{do: "break {out}", says: `reakpoint \d+ `},
+		{do: "log {out} sum", says: `(?s)sum = 6\n.*sum = 9\n2 hits`},
+		{do: "reverse-continue", at: "out"}, // it is as before
+		{do: "changes {total} 2", says: `13 → 15`},
+		{do: "plot {calls}", says: `16 ┤`},
+	}},
 	{"places", []behaviour{
 		{do: "advance {second}", at: "second", keep: "second"},
 		{do: "bookmark b"},

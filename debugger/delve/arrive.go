@@ -133,6 +133,8 @@ func (b *Backend) Move(ctx context.Context, m debugger.Motion) (debugger.Outcome
 			out, err = b.motion(proc.Backward, func() error { return b.toCall(level) })
 		case debugger.ToStatement:
 			out, err = b.motion(proc.Backward, b.toUser)
+		case debugger.ToBreak:
+			out, err = b.toBreak()
 		default:
 			err = fmt.Errorf("delve backend: no motion %d", m.Kind)
 		}

@@ -35,6 +35,7 @@
 //	stop.go, list.go       how a stop and source text are shown
 //	place.go               frames, threads, goroutines as places
 //	expr.go, types.go      what an expression means, and its value
+//	log.go                 stopping at a place unseen
 //	watch.go               going back to a change by hardware
 //	verbs.go               the table of verbs, dispatch, completion, help
 //	run.go                 verbs that move the program
