@@ -36,7 +36,11 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	if err != nil {
 		return Outcome{}, err
 	}
-	c, left, err := d.findChange(ctx, &hunt{d: d, bound: bound})
+	h := &hunt{d: d, bound: bound, exact: true}
+	c, left, err := d.findChange(ctx, h)
+	if h.insn != nil {
+		defer h.insn.Release()
+	}
 	if err != nil {
 		return Outcome{Moved: left}, err
 	}
@@ -46,6 +50,9 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	}
 	if c.Instruction != "" {
 		d.printf("The instruction: %s\n", c.Instruction)
+	}
+	if err := d.sayRepeated(ctx, h); err != nil {
+		return Outcome{Moved: true}, err
 	}
 	text := "This is the latest change"
 	if c.Guarantee != Latest {
@@ -57,6 +64,30 @@ func (d *Debugger) reverseWatch(ctx context.Context, expr string) (Outcome, erro
 	}
 	where, err := d.back.Where(ctx)
 	return Outcome{Moved: true, At: Place{Location: where}}, err
+}
+
+// sayRepeated tells of a statement (a loop in one line, a copy) that changes the
+// value more than once: at its beginning, where the program stands, the value is not
+// the one that the answer gives as that before the change.
+func (d *Debugger) sayRepeated(ctx context.Context, h *hunt) error {
+	var now string
+	err := d.back.Quietly(ctx, func(ctx context.Context) (err error) {
+		now, err = d.back.Evaluate(ctx, h.bound)
+		d.tl.EndDiversion()
+		return err
+	})
+	if isUnknown(err) || err == nil && now == h.answer.Before || h.insn == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pos, err := d.tl.MarkPosition(ctx, h.insn)
+	if err != nil {
+		return err
+	}
+	d.printf("At the statement's beginning it is %s: `goto %v` stands at the instruction.\n", shorten(now), pos)
+	return nil
 }
 
 // findChange runs a hunt from the present. Afterwards the program stands just
