@@ -111,7 +111,7 @@ type Mark struct {
 	// pending is the signal that was shown at the frontier when the mark was made
 	// there; p.signal is the number of its event if it is delivered next.
 	pending *tracee.Signal
-	span        time.Duration // about what lies between the last split and it
+	span    time.Duration // about what lies between the last split and it
 }
 
 // Mark returns a handle to the present.
