@@ -31,7 +31,7 @@ func complete(t *testing.T, without ...string) *machine {
 			t.Fatal(err)
 		}
 	}
-	for _, tool := range []string{"go", "make", "gdb", "g++", "readelf"} {
+	for _, tool := range []string{"go", "make", "gdb", "g++", "readelf", "tmux"} {
 		m.stub(tool, "")
 	}
 	m.stub("gcc", `[ "$1" != -print-file-name=libc.a ] || echo "$0"`)
