@@ -192,6 +192,9 @@ func (r *Runner) run(ctx context.Context, req ptrace.Request, jump bool) (Stop, 
 			}
 			return AtEvent, r.checkHere(e)
 		}
+		if th := r.Threads[r.Active]; th.InCall && !Immediate(e) {
+			return AtEnd, r.diverged("event", fmt.Sprintf("the end of system call %d", th.Call), describe(e))
+		}
 		if Breaks(e) {
 			e = nil
 		}
