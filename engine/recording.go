@@ -129,6 +129,7 @@ type recording struct {
 	threads int // most at a time
 	res     Result
 	remarks remarks
+	frames  []string // innermost, at the end
 
 	// tree, when not nil, has found the program, which is no child of ours.
 	tree  *tree
@@ -206,6 +207,7 @@ func (k *recording) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	k.frames = topFrames(k.rec)
 	// The last image; where the program is gone already, there is none.
 	if k.rec.Current() != nil && k.log.err == nil {
 		if err := k.images.take(k.began, true); err != nil && !errors.Is(err, errNotNow) {
@@ -349,7 +351,7 @@ func (k *recording) finish(err error) error {
 		m.Seconds, m.Events, m.Ended, m.BuildIDs = seconds, k.res.Events, &ended, ids
 		m.Threads = max(1, k.threads)
 		m.Counts = map[string]int64{"images": int64(images)}
-		m.Notes = k.remarks.list
+		m.Notes, m.Frames = k.remarks.list, k.frames
 		if k.rec != nil {
 			st := k.rec.Stats
 			for name, n := range map[string]int64{"switches": st.Switches, "preemptions": st.Preempts, "preemptions by count": st.Counted,

@@ -149,6 +149,9 @@ func (s *Session) saveTo(ctx context.Context, to *trace.Recording) error {
 			m.EndImage = uint32(last)
 		}
 		m.Counts = map[string]int64{"images": int64(len(images))}
+		if s.rec.Ended() != nil {
+			m.Frames = topFrames(s.rec)
+		}
 		m.Notes = append(m.Notes, s.remarks.list...)
 	})
 }

@@ -230,6 +230,7 @@ func FuzzModule(f *testing.F) {
 			if s.lo >= s.hi || !m.inText(s) {
 				t.Fatalf("function %#x–%#x", s.lo, s.hi)
 			}
+			m.unwindRow(s.lo + (s.hi-s.lo)/2)
 		}
 		for _, l := range m.loads {
 			if s, ok := m.fn(l.vaddr + l.filesz/2); ok && !m.inText(s) {
