@@ -53,9 +53,9 @@ func asDelve(args []string, stdout io.Writer) error {
 		strings.TrimSpace("dlv "+first))
 }
 
-// behindUs is the first program of that name on path that is not this one, ""
-// when there is none.
-func behindUs(path, name string) string {
+// behindUs is the first program of that name that comes behind this one on path, ""
+// when there is none. What comes before may be another yore, which would come here.
+func behindUs(path, name string) (found string) {
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
 		return ""
@@ -63,11 +63,15 @@ func behindUs(path, name string) string {
 	for _, dir := range filepath.SplitList(path) {
 		p := filepath.Join(dir, name)
 		st, err := os.Stat(p)
-		if err == nil && filepath.IsAbs(p) && st.Mode().IsRegular() && !os.SameFile(st, self) && unix.Access(p, unix.X_OK) == nil {
-			return p
+		switch {
+		case err != nil:
+		case os.SameFile(st, self):
+			found = ""
+		case found == "" && filepath.IsAbs(p) && st.Mode().IsRegular() && unix.Access(p, unix.X_OK) == nil:
+			found = p
 		}
 	}
-	return ""
+	return found
 }
 
 // delveFlags are the flags of `dlv dap` that mean something here.

@@ -31,6 +31,42 @@ func TestDelveVersion(t *testing.T) {
 	}
 }
 
+// What is not dap is left to the dlv behind this one, however many come before it.
+func TestBehindUs(t *testing.T) {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	dir := func(name string) string { return filepath.Join(root, name) }
+	write(t, filepath.Join(dir("first"), "dlv"), []byte("#!/bin/sh\n"), 0o755)
+	write(t, filepath.Join(dir("data"), "dlv"), []byte("no program"), 0o644)
+	write(t, filepath.Join(dir("last"), "dlv"), []byte("#!/bin/sh\n"), 0o755)
+	if err := os.Mkdir(dir("us"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir("us"), "dlv")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ path, want string }{
+		{"us:data:last:first", "last"}, {"first:us:last", "last"}, {"first:us", ""}, {"us:last:us", ""}, {"none:first", "first"}, {"", ""},
+	} {
+		var list []string
+		for _, name := range strings.Split(c.path, ":") {
+			if name != "" {
+				list = append(list, dir(name))
+			}
+		}
+		want := ""
+		if c.want != "" {
+			want = filepath.Join(dir(c.want), "dlv")
+		}
+		if got := behindUs(strings.Join(list, ":"), "dlv"); got != want {
+			t.Errorf("on %s comes %q, want %q", c.path, got, want)
+		}
+	}
+}
+
 // An editor's Go extension starts `dlv dap`, debugs a test, and steps back.
 func TestDelveDAP(t *testing.T) {
 	dir := t.TempDir()
