@@ -153,7 +153,11 @@ func (b *Backend) backInto() (done bool, err error) {
 		return false, nil
 	}
 	before, err := b.instructionBefore(fn, frames[0].Current.PC)
-	if err != nil || before == nil || !before.IsCall() || before.DestLoc != nil && private(before.DestLoc.Fn) {
+	if err != nil || before == nil || !before.IsCall() {
+		return false, nil
+	}
+	deferred := before.DestLoc != nil && name(before.DestLoc.Fn) == "runtime.deferreturn"
+	if before.DestLoc != nil && private(before.DestLoc.Fn) && !deferred {
 		return false, nil
 	}
 	if err := b.grp.StepInstruction(false); err != nil || b.p.edge {
@@ -162,6 +166,16 @@ func (b *Backend) backInto() (done bool, err error) {
 	pc, err := b.pc()
 	if err != nil {
 		return true, err
+	}
+	// The last deferred function returned some instructions ago.
+	const most = 200
+	for n := 0; deferred && n < most && private(b.p.bi.PCToFunc(pc)); n++ {
+		if err := b.grp.StepInstruction(false); err != nil || b.p.edge || b.p.ctx.Err() != nil {
+			return true, err
+		}
+		if pc, err = b.pc(); err != nil {
+			return true, err
+		}
 	}
 	// A call through a pointer may have been of the runtime; one that was jumped
 	// behind was not made at all.

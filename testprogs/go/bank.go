@@ -36,8 +36,8 @@ var (
 
 func (b *Bank) Transfer(from, to, n int) (ok bool) {
 	defer func() {
-		b.Log["transfers"]++
-	}()
+		b.Log["transfers"]++ // MARK within
+	}() // MARK deferred
 	if b.Accounts[from].Balance < n {
 		return false
 	}
