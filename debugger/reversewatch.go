@@ -261,14 +261,28 @@ func (h *hunt) run(ctx context.Context) error {
 			return err
 		}
 	}
+	at, err := h.mark(ctx)
+	if err != nil {
+		return err
+	}
 	if h.exact {
 		if h.insn, err = h.d.tl.Mark(ctx); err != nil {
 			return err
 		}
 	}
-	_, err = h.move(ctx, Motion{Kind: ToStatement, Backward: true})
+	limited, cancel := context.WithTimeout(ctx, statementTime)
+	defer cancel()
+	_, err = h.move(limited, Motion{Kind: ToStatement, Backward: true})
+	if limited.Err() != nil && ctx.Err() == nil {
+		_, err = h.arrive(ctx, h.d.toMark(at))
+	}
 	return err
 }
+
+// statementTime bounds the way back to a statement's beginning. A backend steps
+// there: that of a loop in one line may be hours away. The program then stands before
+// the instruction.
+var statementTime = 5 * time.Second
 
 // unchanged is the answer that the value has been the present's all the time.
 func (h *hunt) unchanged() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"yore/engine/timeline"
 )
@@ -152,5 +153,29 @@ func TestSearchRandom(t *testing.T) {
 		if tp.marks != 0 {
 			t.Fatalf("seed %d: %d marks were not released", seed, tp.marks)
 		}
+	}
+}
+
+// TestEndlessStatement stands before the instruction when the beginning of its
+// statement is too far to step to.
+func TestEndlessStatement(t *testing.T) {
+	defer func(d time.Duration) { statementTime = d }(statementTime)
+	statementTime = 10 * time.Millisecond
+	tp := counting(20)
+	tp.endless = true
+	tp.pos = tp.end()
+	d, err := New(t.Context(), tp, tp, tapeUI{tp}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Execute(t.Context(), "reverse-watch total"); err != nil {
+		t.Fatal(err)
+	}
+	if at, next := tp.states[tp.pos], tp.states[tp.pos+1]; at.vars["total"] != 171 || next.vars["total"] != 190 {
+		t.Errorf("stands at %d, line %d, total %d", tp.pos, at.line, at.vars["total"])
+	}
+	d.Close()
+	if tp.marks != 0 {
+		t.Errorf("%d marks were not released", tp.marks)
 	}
 }

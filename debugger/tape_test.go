@@ -37,6 +37,8 @@ type tape struct {
 	noWatch bool
 	between bool
 	limit   time.Duration
+	// endless makes the way back to a statement's beginning one without an end.
+	endless bool
 }
 
 // state is a point of the program: where it is and what its variables are.
@@ -304,7 +306,7 @@ func (t *tape) Quietly(ctx context.Context, f func(context.Context) error) error
 	return f(ctx)
 }
 
-func (t *tape) Move(_ context.Context, m Motion) (Outcome, error) {
+func (t *tape) Move(ctx context.Context, m Motion) (Outcome, error) {
 	if !t.quiet {
 		return Outcome{}, errors.New("tape: Move outside Quietly")
 	}
@@ -319,6 +321,12 @@ func (t *tape) Move(_ context.Context, m Motion) (Outcome, error) {
 			}
 		}
 		return o, nil
+	case ToStatement:
+		if t.endless {
+			t.pos--
+			<-ctx.Done()
+			return t.stop(""), ctx.Err()
+		}
 	}
 	return Outcome{}, nil // every state begins a statement
 }
