@@ -1,6 +1,7 @@
 package locate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -40,9 +41,12 @@ func newPlan(r *replay.Runner, text *patch.Text, maps []patch.Region, avoid []ui
 		p.Foreign(s.Addr, jump, len(s.Orig), inner)
 		foreign[s.Addr] = true
 	})
+	// Patches that come later in history are in nobody's way: the event that brings
+	// one moves what is in its (see rig.apply).
 	const longest = 5 // bytes of a jump
 	r.Patched(func(addr uint64, b []byte) {
-		if !foreign[addr] {
+		now := make([]byte, len(b))
+		if !foreign[addr] && (r.Space.Read(addr, now) != len(now) || !bytes.Equal(now, b)) {
 			p.Protect(addr, addr+uint64(max(longest, len(b))))
 		}
 	})

@@ -31,9 +31,13 @@ func (r *Runner) Own(addr uint64, p []byte) {
 
 const opJmp = 0xe9 // rel32
 
-// Jump returns the bytes of the jump of stub s, when it is in place in r's memory.
+// Jump returns the bytes of the jump of stub s, when it is in place in r's memory:
+// its event has brought its code, and the text is not the program's own. Over the jump
+// of one in place there can be another, of a search's; where one comes only later in
+// history a search's may be, too.
 func (r *Runner) Jump(s *Stub) (b [5]byte, ok bool) {
-	return b, r.Space.Read(s.Addr, b[:]) == len(b) && b[0] == opJmp && !equal(b[:], s.Orig)
+	var code [1]byte
+	return b, r.Space.Read(s.Addr, b[:]) == len(b) && b[0] == opJmp && !equal(b[:], s.Orig) && r.Space.Read(s.Lo, code[:]) == 1
 }
 
 func equal(b, orig []byte) bool { return string(b[:min(len(b), len(orig))]) == string(orig) }
