@@ -19,9 +19,14 @@ import (
 // kernel: handler, flags, restorer, mask).
 type action struct{ handler, flags uint64 }
 
-// hardwareTrap is the si_code of a debug register that fired, TRAP_HWBKPT of
-// include/uapi/asm-generic/siginfo.h.
-const hardwareTrap = 4
+// The si_code of a SIGTRAP: of an int3, SI_KERNEL, and of a debug register that
+// fired, TRAP_HWBKPT (include/uapi/asm-generic/siginfo.h; arch/x86/kernel/traps.c).
+const (
+	breakpointTrap = 0x80
+	hardwareTrap   = 4
+)
+
+func trapCode(info *ptrace.Siginfo) int32 { return int32(binary.LittleEndian.Uint32(info[8:])) }
 
 const (
 	sigDfl      = 0
@@ -116,7 +121,7 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		if id, real, ok := r.pre.stubs.Hit(r.space, t.Regs(), &s.Info); ok {
 			return Stop{}, false, r.stubHit(t, id, real)
 		}
-		if !r.coveredTrap(t) {
+		if trapCode(&s.Info) == breakpointTrap && !r.coveredTrap(t) {
 			if done, err := r.strayFault(t, &s, patch.Trap); done || err != nil {
 				return Stop{}, false, err
 			}
@@ -126,7 +131,7 @@ func (r *Recorder) signal(t *Thread, sig int) (Stop, bool, error) {
 		if err := r.surface(t); err != nil {
 			return Stop{}, false, err
 		}
-		if code := int32(binary.LittleEndian.Uint32(s.Info[8:])); code == hardwareTrap && r.amidString(t) {
+		if trapCode(&s.Info) == hardwareTrap && r.amidString(t) {
 			if whole, err := r.whole(t); err != nil || !whole {
 				return Stop{}, false, err
 			}
