@@ -1,8 +1,8 @@
-/* san_address: has an object more than it frees, and an environment that says nothing
- * of sanitizers; with an argument it writes one byte behind an object.
+/* san_address: has an environment that says nothing of sanitizers. With `leak` it has
+ * an object more than it frees, with `beyond` it writes one byte behind one.
  *
  * flags: -fsanitize=address
- * usage: san_address [beyond]
+ * usage: san_address [leak|beyond]
  * output: options: none\n
  */
 #include <stdio.h>
@@ -14,11 +14,12 @@ int main(int argc, char **argv)
 {
 	const char *o = getenv("LSAN_OPTIONS");
 	char *p = malloc(16);
-	lost = malloc(64);
+	if (argc > 1 && *argv[1] == 'l')
+		lost = malloc(64);
 	lost = NULL;
 	printf("options: %s\n", o ? o : "none");
 	fflush(stdout);
-	p[argc > 1 ? 16 : 0] = 1;
+	p[argc > 1 && *argv[1] == 'b' ? 16 : 0] = 1;
 	free(p);
 	return 0;
 }

@@ -23,20 +23,17 @@ func TestSanitizers(t *testing.T) {
 		exit      int
 		output    string
 	}{
-		{"-fsanitize=address", "A=1", "", 0, "options: none\n"},
-		{"-fsanitize=address", "ASAN_OPTIONS=detect_leaks=1:exitcode=9", "", 0, "options: none\n"},
+		{"-fsanitize=address", "A=1", "leak", 0, "options: none\n"},
+		{"-fsanitize=address", "ASAN_OPTIONS=detect_leaks=1:exitcode=9", "leak", 0, "options: none\n"},
 		{"-fsanitize=address", "ASAN_OPTIONS=detect_leaks=1:exitcode=9", "beyond", 9, "heap-buffer-overflow"},
-		{"-fsanitize=address", "LSAN_OPTIONS=exitcode=9", "", 0, "options: exitcode=9\n"},
-		{"-fsanitize=leak", "A=1", "", 0, "options: none\n"},
-		{"-fsanitize=leak", "LSAN_OPTIONS=detect_leaks=1", "", 0, "options: detect_leaks=1\n"},
-		{"-fsanitize=address", long, "", 0, "options: max_leaks=3:"},
-		{"-fsanitize=undefined", "A=1", "", 0, "options: none\n"},
+		{"-fsanitize=address", "LSAN_OPTIONS=exitcode=9", "leak", 0, "options: exitcode=9\n"},
+		{"-fsanitize=leak", "A=1", "leak", 0, "options: none\n"},
+		{"-fsanitize=leak", "LSAN_OPTIONS=detect_leaks=1", "leak", 0, "options: detect_leaks=1\n"},
+		{"-fsanitize=address", long, "leak", 0, "options: max_leaks=3:"},
+		{"-fsanitize=undefined", "A=1", "leak", 0, "options: none\n"},
 	} {
 		t.Run(fmt.Sprintf("%s %.40s %s", x.flag, x.env, x.arg), func(t *testing.T) {
-			args := []string{testprogs.Build(t, "san_address", "-fno-sanitize=address", x.flag)}
-			if x.arg != "" {
-				args = append(args, x.arg)
-			}
+			args := []string{testprogs.Build(t, "san_address", "-fno-sanitize=address", x.flag), x.arg}
 			r := trip{args: args, env: []string{x.env}}.run(t)
 			if e := r.rec.Ended(); e == nil || e.Signaled || e.Code != x.exit {
 				t.Errorf("ended %+v, want exit status %d", e, x.exit)
