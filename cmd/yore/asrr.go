@@ -94,7 +94,7 @@ func rrReplay(path string, stderr io.Writer) error {
 	if _, err := s.SeekPosition(ctx, timeline.Start); err != nil {
 		return err
 	}
-	s.PassSignals(allButTrap())
+	s.PassSignals(gdbserver.ProgramSignals())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return withStatus(exitMachine, err)
@@ -102,19 +102,6 @@ func rrReplay(path string, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "Launch debugger with\n  'gdb' '-l' '10000' '-ex' 'set sysroot /' '-ex' 'target extended-remote %s' '%s'\n",
 		l.Addr(), rec.exe(s))
 	return live.ServeOne(ctx, &live.Target{Session: s}, l, gdbserver.Options{RR: &rrTime{s: s}})
-}
-
-// allButTrap are the signals that are the program's own: all but what an int3 in
-// the program raises.
-func allButTrap() []int {
-	const signals = 64
-	var out []int
-	for n := 1; n <= signals; n++ {
-		if n != int(unix.SIGTRAP) {
-			out = append(out, n)
-		}
-	}
-	return out
 }
 
 // rrTime is rr's commands about time, on a session. Checkpoints are numbered from 1,

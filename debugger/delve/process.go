@@ -12,7 +12,6 @@ import (
 	"github.com/go-delve/delve/pkg/logflags"
 	"github.com/go-delve/delve/pkg/proc"
 	"github.com/go-delve/delve/pkg/proc/linutil"
-	"golang.org/x/sys/unix"
 
 	"yore/engine/gdbserver"
 	"yore/engine/timeline"
@@ -64,7 +63,7 @@ func newProcess(prog Program, path string, debug []string) (*process, *proc.Targ
 	p := &process{prog: prog, bi: proc.NewBinaryInfo(runtime.GOOS, runtime.GOARCH, false),
 		bps: proc.NewBreakpointMap(), threads: map[int]*thread{}, ctx: context.Background()}
 	p.mem.prog = prog
-	prog.PassSignals(passed())
+	prog.PassSignals(gdbserver.ProgramSignals())
 	p.list()
 	if path == "" {
 		path = prog.ExecFile()
@@ -103,19 +102,6 @@ func debuggable(path string) error {
 		}
 	}
 	return &StrippedError{path, errors.New("it is stripped")}
-}
-
-// passed are the signals that are the program's own: all but SIGTRAP, which an
-// int3 in the program raises.
-func passed() []int {
-	const signals = 64
-	var out []int
-	for n := 1; n <= signals; n++ {
-		if n != int(unix.SIGTRAP) {
-			out = append(out, n)
-		}
-	}
-	return out
 }
 
 // begin is told of a call of the backend.

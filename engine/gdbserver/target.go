@@ -91,3 +91,16 @@ type Target interface {
 	// Monitor runs a "monitor" command and returns its output.
 	Monitor(ctx context.Context, cmd string) (string, error)
 }
+
+// ProgramSignals are the numbers of the signals that are the program's own: all but
+// SIGTRAP, which an int3 in the program raises. For PassSignals.
+func ProgramSignals() []int {
+	const signals = 64
+	var out []int
+	for n := 1; n <= signals; n++ {
+		if n != int(unix.SIGTRAP) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
